@@ -1,0 +1,250 @@
+"""Every exception that senmon raises on purpose.
+
+    SenmonError                       code, remedy
+    ├── ConfigError                   a setting is missing or wrong
+    ├── PackError
+    │   ├── PackInvalid               all problems of a pack at once
+    │   ├── PackNotFound
+    │   ├── PackExists
+    │   └── PackCodeNotAllowed        the operator has not allowed this pack's Python
+    ├── DataInvalid                   all problems of a dataset or an import at once
+    ├── BaseError
+    │   ├── BaseNotFound
+    │   └── BaseCorrupt               digest differs from the published one
+    ├── RenderError
+    │   ├── TemplateUnfit             not append-only, or masks can't be derived
+    │   ├── NothingToLearn            an example without a supervised token
+    │   └── PromptTooLong
+    ├── AdapterError
+    │   ├── AdapterNotFound
+    │   ├── AdapterCorrupt            files differ from the version digest
+    │   └── AdapterMismatch           tuned for another base
+    ├── TuningError
+    │   ├── TuningDiverged
+    │   └── TuningInProgress          another process tunes this pack
+    ├── GateFailed                    a candidate may not be promoted or released
+    ├── EngineError
+    │   ├── EngineBusy                the queue is full: retry_after seconds
+    │   └── EngineUnavailable
+    ├── ActionError
+    │   ├── ActionUnknown
+    │   ├── ActionRejected            bad arguments, or the action refused to run
+    │   ├── ActionDenied              needs an identity that the caller has not proved
+    │   └── ActionFailed              raised, timed out or answered garbage
+    ├── StoreError
+    │   ├── StateLocked               another server owns this state
+    │   ├── ConversationNotFound
+    │   ├── RunNotFound
+    │   └── RunConflict               same client_id with another text, or a run is under way
+    └── AccessError
+        ├── Unauthenticated
+        └── Forbidden
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in somebody's file: where it is, what is wrong, what to do about it.
+
+    `line` counts from 1; 0 means the file as a whole. `field` is a dotted path within the record.
+    """
+
+    path: str
+    line: int
+    field: str
+    why: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        field = f" [{self.field}]" if self.field else ""
+        remedy = f" → {self.remedy}" if self.remedy else ""
+        return f"{place}{field}: {self.why}{remedy}"
+
+
+class SenmonError(Exception):
+    """Root of the tree. `code` is stable and machine-readable; `remedy` says what to do next."""
+
+    code: ClassVar[str] = "senmon_error"
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} → {self.remedy}" if self.remedy else self.message
+
+
+class ProblemsError(SenmonError):
+    """Base of errors that report many problems together."""
+
+    def __init__(self, message: str, problems: Iterable[Problem], *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        lines = [super().__str__(), *(f"  {problem}" for problem in self.problems)]
+        return "\n".join(lines)
+
+
+class ConfigError(SenmonError):
+    code = "config_error"
+
+
+class PackError(SenmonError):
+    code = "pack_error"
+
+
+class PackInvalid(PackError, ProblemsError):
+    code = "pack_invalid"
+
+
+class PackNotFound(PackError):
+    code = "pack_not_found"
+
+
+class PackExists(PackError):
+    code = "pack_exists"
+
+
+class PackCodeNotAllowed(PackError):
+    code = "pack_code_not_allowed"
+
+
+class DataInvalid(ProblemsError):
+    code = "data_invalid"
+
+
+class BaseError(SenmonError):
+    code = "base_error"
+
+
+class BaseNotFound(BaseError):
+    code = "base_not_found"
+
+
+class BaseCorrupt(BaseError):
+    code = "base_corrupt"
+
+
+class RenderError(SenmonError):
+    code = "render_error"
+
+
+class TemplateUnfit(RenderError):
+    code = "template_unfit"
+
+
+class NothingToLearn(RenderError):
+    code = "nothing_to_learn"
+
+
+class PromptTooLong(RenderError):
+    code = "prompt_too_long"
+
+
+class AdapterError(SenmonError):
+    code = "adapter_error"
+
+
+class AdapterNotFound(AdapterError):
+    code = "adapter_not_found"
+
+
+class AdapterCorrupt(AdapterError):
+    code = "adapter_corrupt"
+
+
+class AdapterMismatch(AdapterError):
+    code = "adapter_mismatch"
+
+
+class TuningError(SenmonError):
+    code = "tuning_error"
+
+
+class TuningDiverged(TuningError):
+    code = "tuning_diverged"
+
+
+class TuningInProgress(TuningError):
+    code = "tuning_in_progress"
+
+
+class GateFailed(SenmonError):
+    code = "gate_failed"
+
+
+class EngineError(SenmonError):
+    code = "engine_error"
+
+
+class EngineBusy(EngineError):
+    code = "engine_busy"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class EngineUnavailable(EngineError):
+    code = "engine_unavailable"
+
+
+class ActionError(SenmonError):
+    code = "action_error"
+
+
+class ActionUnknown(ActionError):
+    code = "action_unknown"
+
+
+class ActionRejected(ActionError):
+    code = "action_rejected"
+
+
+class ActionDenied(ActionError):
+    code = "action_denied"
+
+
+class ActionFailed(ActionError):
+    code = "action_failed"
+
+
+class StoreError(SenmonError):
+    code = "store_error"
+
+
+class StateLocked(StoreError):
+    code = "state_locked"
+
+
+class ConversationNotFound(StoreError):
+    code = "conversation_not_found"
+
+
+class RunNotFound(StoreError):
+    code = "run_not_found"
+
+
+class RunConflict(StoreError):
+    code = "run_conflict"
+
+
+class AccessError(SenmonError):
+    code = "access_error"
+
+
+class Unauthenticated(AccessError):
+    code = "unauthenticated"
+
+
+class Forbidden(AccessError):
+    code = "forbidden"

@@ -1,0 +1,201 @@
+"""The values that travel through a conversation: messages, identity, passages, verdicts, events.
+
+All frozen, all plain: no I/O, no model, no schema library. JSON comes in and goes out through
+`to_json`/`from_json`; whoever reads untrusted JSON validates it before (server schemas, dataset loader).
+The message shape is OpenAI's chat message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+Role = Literal["system", "user", "assistant", "tool"]
+EventType = Literal["run", "route", "passages", "action", "delta", "verdict", "handoff", "done", "error"]
+Outcome = Literal["pass", "repair", "block"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "cancelled"]
+
+#: `Message.name` of the tool message that carries passages, verified facts and the date of a turn.
+CONTEXT = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model asks for. `arguments` is a JSON object, already parsed."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        arguments = json.dumps(self.arguments, ensure_ascii=False)
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": arguments}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ToolCall:
+        """Raises ValueError when the arguments are not a JSON object."""
+        function = data["function"]
+        raw = function.get("arguments") or "{}"
+        arguments = json.loads(raw) if isinstance(raw, str) else raw
+        if not isinstance(arguments, dict):
+            raise ValueError("arguments must be a JSON object")
+        return cls(id=str(data.get("id", "")), name=str(function["name"]), arguments=arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. An assistant message holds text, or tool calls, or both (text first)."""
+
+    role: Role
+    content: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.tool_calls:
+            data["tool_calls"] = [call.to_json() for call in self.tool_calls]
+        if self.tool_call_id:
+            data["tool_call_id"] = self.tool_call_id
+        if self.name:
+            data["name"] = self.name
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Message:
+        calls = tuple(ToolCall.from_json(call) for call in data.get("tool_calls") or ())
+        return cls(
+            role=cast(Role, data["role"]),
+            content=data.get("content") or "",
+            tool_calls=calls,
+            tool_call_id=data.get("tool_call_id") or "",
+            name=data.get("name") or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks, from verified tokens only. `customer` is set when the host signed it."""
+
+    site: str = "local"
+    visitor: str = "local"
+    customer: str | None = None
+    roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a pack's knowledge that supports a reply. `facts` are named values to refer to."""
+
+    id: str
+    title: str
+    text: str
+    url: str = ""
+    score: float = 0.0
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "title": self.title, "url": self.url, "score": round(self.score, 4)}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one turn. `cached_tokens` were served from the prefix cache."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+    def to_json(self) -> dict[str, int]:
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cached_tokens": self.cached_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check says of a reply. `replacement`, when given, is text to release instead."""
+
+    check: str
+    outcome: Outcome
+    reason: str = ""
+    replacement: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        return {"check": self.check, "outcome": self.outcome, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run.
+
+    `data` goes to the client. `private` is stored beside it and never leaves the server: it holds what
+    the fold needs (messages for the model, slots, answer vault). `seq` counts from 1 within a run; 0
+    means that the event is not stored yet.
+    """
+
+    type: EventType
+    data: Mapping[str, Any] = field(default_factory=dict)
+    private: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str = ""
+    seq: int = 0
+
+    def at(self, run_id: str, seq: int) -> Event:
+        return replace(self, run_id=run_id, seq=seq)
+
+    def to_json(self) -> dict[str, Any]:
+        """The public form: without `private`."""
+        return {"seq": self.seq, "run_id": self.run_id, "type": self.type, "data": dict(self.data)}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The state of a conversation: a fold over its stored events.
+
+    `messages` excludes the pack's static prefix. `pack` is the pack of the last routed turn. `slots` are
+    rasa slots per pack (`{pack: {slot: value}}`).
+    """
+
+    id: str = ""
+    messages: tuple[Message, ...] = ()
+    pack: str | None = None
+    slots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    passages: tuple[Passage, ...] = ()
+
+    def with_messages(self, *messages: Message) -> Conversation:
+        return replace(self, messages=self.messages + messages)
+
+    def with_slots(self, pack: str, values: Mapping[str, Any]) -> Conversation:
+        merged = {**self.slots.get(pack, {}), **values}
+        return replace(self, slots={**self.slots, pack: merged})
+
+    def apply(self, event: Event) -> Conversation:
+        """The state after `event`. Unknown private keys are ignored, so that old events stay readable."""
+        private = event.private
+        state = self
+        if event.type == "route":
+            state = replace(state, pack=private.get("pack", event.data.get("pack")) or state.pack)
+        if "slots" in private and state.pack:
+            state = state.with_slots(state.pack, private["slots"])
+        added = tuple(Message.from_json(message) for message in private.get("messages", ()))
+        return state.with_messages(*added) if added else state
+
+    @classmethod
+    def fold(cls, id: str, events: Iterable[Event]) -> Conversation:
+        state = cls(id=id)
+        for event in events:
+            state = state.apply(event)
+        return state

@@ -1,0 +1,1 @@
+"""Packs: manifest schema, loader, scaffold, permission to run a pack's Python."""
