@@ -1,0 +1,1 @@
+"""Bases: the embedded one, and the loading of any other."""
