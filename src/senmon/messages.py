@@ -166,14 +166,16 @@ class Conversation:
     """The state of a conversation: a fold over its stored events.
 
     `messages` excludes the pack's static prefix. `pack` is the pack of the last routed turn. `slots` are
-    rasa slots per pack (`{pack: {slot: value}}`).
+    rasa slots per pack (`{pack: {slot: value}}`). `facts` are the named values that a reply may refer to.
+    `pending` is assistant text of the turn under way, as the model wrote it (references not filled in).
     """
 
     id: str = ""
     messages: tuple[Message, ...] = ()
     pack: str | None = None
     slots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    passages: tuple[Passage, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    pending: str = ""
 
     def with_messages(self, *messages: Message) -> Conversation:
         return replace(self, messages=self.messages + messages)
@@ -182,16 +184,34 @@ class Conversation:
         merged = {**self.slots.get(pack, {}), **values}
         return replace(self, slots={**self.slots, pack: merged})
 
+    def with_facts(self, facts: Mapping[str, str]) -> Conversation:
+        """New facts replace all older ones of the same root (`order` of `order.eta`)."""
+        roots = {name.partition(".")[0] for name in facts}
+        kept = {name: value for name, value in self.facts.items() if name.partition(".")[0] not in roots}
+        return replace(self, facts={**kept, **facts})
+
     def apply(self, event: Event) -> Conversation:
         """The state after `event`. Unknown private keys are ignored, so that old events stay readable."""
         private = event.private
-        state = self
+        if event.type == "delta":
+            return replace(self, pending=self.pending + private.get("raw", event.data.get("text", "")))
+        state = self._flushed() if event.type in ("run", "done", "error") else self
         if event.type == "route":
-            state = replace(state, pack=private.get("pack", event.data.get("pack")) or state.pack)
+            state = replace(state, pack=event.data.get("pack") or state.pack)
         if "slots" in private and state.pack:
             state = state.with_slots(state.pack, private["slots"])
+        if "facts" in private:
+            state = state.with_facts(private["facts"])
         added = tuple(Message.from_json(message) for message in private.get("messages", ()))
+        if any(message.tool_calls for message in added):
+            state = replace(state, pending="")
         return state.with_messages(*added) if added else state
+
+    def _flushed(self) -> Conversation:
+        if not self.pending.strip():
+            return replace(self, pending="")
+        said = Message("assistant", self.pending.strip())
+        return replace(self.with_messages(said), pending="")
 
     @classmethod
     def fold(cls, id: str, events: Iterable[Event]) -> Conversation:

@@ -1,0 +1,72 @@
+"""Settings of a running senmon, from `SENMON_*` environment variables and an optional `senmon.env` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from senmon.errors import ConfigError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _split(value: object) -> object:
+    """Environment variables hold lists as `a,b`."""
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Every setting, its environment variable (`SENMON_` + name in capitals) and its default."""
+
+    model_config = SettingsConfigDict(env_prefix="SENMON_", env_file="senmon.env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".senmon"), description="State: adapters, runs, database, router.")
+    packs: Annotated[tuple[Path, ...], NoDecode] = Field((Path("domains"),), description="Folders that hold packs.")
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback demands API keys.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Bearer keys for the OpenAI and Rasa endpoints."
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, description="Shared secret with which the host signs customers' tokens (HS256)."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Web origins that may call the API from a browser."
+    )
+    demo: bool = Field(False, description="Offer the demo customer's sign-in. Works on loopback only.")
+    base: str | None = Field(None, description="Serve this base instead of the packs' own choice.")
+    base_revision: str | None = Field(None, description="Hub revision of `base`.")
+    engine: Literal["local", "openai"] = Field("local", description="What makes tokens.")
+    engine_url: str = Field("", description="Base URL of the OpenAI-compatible server, with engine=openai.")
+    engine_api_key: SecretStr | None = Field(None, description="Key of that server.")
+    encoder: str | None = Field(None, description="Folder or hub id of a sentence encoder.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`.")
+    device: str = Field("auto", description="`auto`, `cpu` or `cuda`.")
+    threads: int | None = Field(None, ge=1, description="Torch threads; default: the machine's cores.")
+    slots: int = Field(16, ge=1, le=256, description="Replies generated at once.")
+    queue: int = Field(64, ge=0, description="Requests that may wait; more are refused with Retry-After.")
+    max_message_chars: int = Field(4000, ge=1, le=100_000, description="Longest chat message.")
+    rate_limit_per_minute: int = Field(60, ge=0, description="Messages a minute per visitor or key; 0: no limit.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the JSON log.")
+
+    _lists = field_validator("packs", "api_keys", "allowed_origins", mode="before")(_split)
+
+    @property
+    def loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+    @classmethod
+    def load(cls, **overrides: object) -> Settings:
+        """Read the environment; ConfigError names every wrong variable."""
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            faults = "; ".join(
+                f"SENMON_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+                for fault in error.errors(include_input=False)
+            )
+            raise ConfigError(f"settings: {faults}", remedy="see `senmon doctor --settings`") from error
