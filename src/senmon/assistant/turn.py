@@ -1,0 +1,442 @@
+"""One turn: route → ground → generate → act → release → done.
+
+Each event is applied to the same fold that reads stored events later, so that the state of a running turn
+and the state after a restart can't differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, cast
+
+from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
+from senmon.assistant.candidates import candidates
+from senmon.assistant.catalog import Catalog, ServedPack
+from senmon.assistant.fixed import foreign_language, language_reply, nothing_fits
+from senmon.assistant.release import Splitter
+from senmon.checks.protocol import CheckContext
+from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
+from senmon.errors import (
+    ActionDenied,
+    ActionError,
+    PackCodeNotAllowed,
+    PackNotFound,
+    PromptTooLong,
+    SenmonError,
+)
+from senmon.messages import (
+    Conversation,
+    Event,
+    EventType,
+    FinishReason,
+    Identity,
+    Message,
+    Passage,
+    ToolCall,
+    Usage,
+    Verdict,
+)
+from senmon.packs.manifest import ActionSpec
+from senmon.rendering import context_message, fill_references, flatten_facts, result_message
+from senmon.routing.router import RouteChoice
+
+MAX_ROUNDS = 4
+MAX_REPAIRS = 2
+MAX_TRIMS = 4
+REPAIR_TEMPERATURE = 0.7
+CALLER_SYSTEM_CHARS = 2000
+
+log = logging.getLogger(__name__)
+
+
+class Assistant:
+    """Answers messages. `catalog` gives the current snapshot; a turn keeps the one it began with."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        actions: ActionRunner,
+        catalog: Callable[[], Catalog],
+        *,
+        today: Callable[[], date] = date.today,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self.engine = engine
+        self.actions = actions
+        self.catalog = catalog
+        self.today = today
+        self.sampling = sampling or Sampling(max_tokens=200)
+
+    async def reply(
+        self,
+        conversation: Conversation,
+        text: str,
+        identity: Identity,
+        *,
+        pinned: str | None = None,
+        system: str = "",
+    ) -> AsyncIterator[Event]:
+        """The events of one turn: route · passages · action · delta · verdict · handoff · done or error.
+
+        `conversation` ends before `text`, or with it. `pinned` names the pack (PackNotFound before the
+        first event when there is none). Later failures come as an `error` event.
+        """
+        catalog = self.catalog()
+        if pinned is not None and pinned not in catalog.packs:
+            known = ", ".join(sorted(catalog.packs)) or "none"
+            raise PackNotFound(f"no pack {pinned!r} is served", remedy=f"packs served: {known}")
+        turn = _Turn(self, catalog, _with_user(conversation, text), text, identity, pinned, system)
+        try:
+            async with aclosing(turn.run()) as events:
+                async for event in events:
+                    yield event
+        except SenmonError as error:
+            yield turn.emit("error", _error_data(error))
+        except Exception:
+            log.exception("a turn failed")
+            yield turn.emit("error", {"code": "internal_error", "message": "Something broke on our side."})
+
+
+def _with_user(conversation: Conversation, text: str) -> Conversation:
+    said = Message("user", text)
+    return conversation if conversation.messages[-1:] == (said,) else conversation.with_messages(said)
+
+
+def _error_data(error: SenmonError) -> dict[str, Any]:
+    data: dict[str, Any] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    if (wait := getattr(error, "retry_after", None)) is not None:
+        data["retry_after"] = wait
+    return data
+
+
+@dataclass
+class _Turn:
+    """The moving parts of one turn."""
+
+    assistant: Assistant
+    catalog: Catalog
+    state: Conversation
+    text: str
+    identity: Identity
+    pinned: str | None
+    system: str
+    served: ServedPack | None = None
+    choice: RouteChoice | None = None
+    passages: tuple[Passage, ...] = ()
+    finish: FinishReason = "stop"
+    usage: Usage = Usage()
+    said: str = ""
+    call: ToolCall | None = None
+    trims: int = 0
+    ended: bool = False
+    ran: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def emit(self, type: EventType, data: Mapping[str, Any], private: Mapping[str, Any] | None = None) -> Event:
+        event = Event(type, data, private or {})
+        self.state = self.state.apply(event)
+        return event
+
+    async def run(self) -> AsyncGenerator[Event, None]:
+        language = self._foreign()
+        if language:
+            yield self.emit("route", {"pack": None, "reason": f"language: {language}"})
+            yield self._say(language_reply(language, self._spoken()))
+            yield self._done()
+            return
+        yield await self._route()
+        if self.served is None:
+            yield self._say(nothing_fits(self.catalog.packs))
+            yield self._done()
+            return
+        for event in await self._ground(self.served):
+            yield event
+        async with aclosing(self._rounds(self.served)) as events:
+            async for event in events:
+                yield event
+        yield self._done()
+
+    # --- where the message goes
+
+    def _spoken(self) -> set[str]:
+        packs = [self.catalog.packs[self.pinned]] if self.pinned else self.catalog.packs.values()
+        return {tag for served in packs for tag in served.pack.manifest.language} or {"en"}
+
+    def _foreign(self) -> str | None:
+        return foreign_language(self.text, self._spoken())
+
+    async def _route(self) -> Event:
+        if self.pinned is not None:
+            self.served = self.catalog.packs[self.pinned]
+            return self.emit("route", {"pack": self.pinned, "pinned": True})
+        router = self.catalog.router
+        if router is None:
+            return self.emit("route", {"pack": None, "reason": "no router"})
+        choice = await asyncio.to_thread(router.route, self.text, self.state.pack)
+        self.choice = choice
+        self.served = self.catalog.packs.get(choice.pack) if choice.pack else None
+        data = {
+            "pack": choice.pack if self.served else None,
+            "score": round(choice.score, 4),
+            "margin": round(choice.margin, 4),
+            "intent": choice.intent,
+            "reason": choice.reason,
+        }
+        return self.emit("route", data)
+
+    # --- what the model gets to see this turn
+
+    async def _ground(self, served: ServedPack) -> list[Event]:
+        rules = served.pack.manifest.context
+        if rules.passages:
+            self.passages = await asyncio.to_thread(
+                served.knowledge.search, self.text, k=rules.passages, min_score=rules.min_score
+            )
+        customer = ("verified" if self.identity.customer else "not signed in") if rules.customer else None
+        today = self.assistant.today().isoformat() if rules.date else None
+        message = context_message(self.passages, customer=customer, today=today)
+        if message is None:
+            return []
+        private = {"messages": [message.to_json()], "facts": flatten_facts({}, self.passages)}
+        return [self.emit("passages", {"items": [passage.to_json() for passage in self.passages]}, private)]
+
+    def _request(self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int) -> GenerateRequest:
+        caller = (Message("system", self.system[:CALLER_SYSTEM_CHARS]),) if self.system else ()
+        sampling = self.assistant.sampling
+        if attempt:
+            sampling = replace(sampling, temperature=max(sampling.temperature, REPAIR_TEMPERATURE), seed=attempt)
+        return GenerateRequest(
+            messages=(served.prefix, *caller, *_window(self.state.messages, self.trims)),
+            adapter=served.adapter,
+            tools=tools,
+            candidates=candidates(tools, self.state.messages),
+            released=self.state.pending,
+            sampling=sampling,
+        )
+
+    # --- generate, act, generate again
+
+    async def _rounds(self, served: ServedPack) -> AsyncGenerator[Event, None]:
+        seen: set[str] = set()
+        tools = served.pack.manifest.actions.specs
+        for number in range(MAX_ROUNDS):
+            offered = tools if number < MAX_ROUNDS - 1 else ()
+            async with aclosing(self._generate(served, offered)) as events:
+                async for event in events:
+                    yield event
+            if self.ended or self.call is None:
+                return
+            signature = f"{self.call.name}{sorted(self.call.arguments.items())}"
+            if signature in seen:
+                tools = ()
+                continue
+            seen.add(signature)
+            async with aclosing(self._act(served, self.call)) as events:
+                async for event in events:
+                    yield event
+            if self.ended:
+                return
+
+    async def _generate(self, served: ServedPack, tools: tuple[ActionSpec, ...]) -> AsyncGenerator[Event, None]:
+        """Generate until the reply or a call is whole; a repair starts again from what is released."""
+        attempt = 0
+        while True:
+            failed: Verdict | None = None
+            self.call, before = None, self.said
+            async with aclosing(self._units(self._request(served, tools, attempt))) as units:
+                async for unit in units:
+                    text, failed = await self._judge(served, unit)
+                    if failed is not None:
+                        break
+                    if text.strip() or self.said:
+                        yield self._release(text, unit)
+            if failed is None and self.call is None and self.said == before:
+                failed = Verdict("reply", "repair", "the reply is empty")
+            if failed is None:
+                return
+            yield self._verdict(failed)
+            attempt += 1
+            if failed.outcome == "block" or failed.replacement or attempt > MAX_REPAIRS:
+                for event in self._give_up(served, failed):
+                    yield event
+                return
+
+    async def _units(self, request: GenerateRequest) -> AsyncGenerator[str, None]:
+        splitter = Splitter()
+        async with aclosing(self._chunks(request)) as chunks:
+            async for chunk in chunks:
+                for unit in splitter.feed(chunk.text):
+                    yield unit
+                self.call = chunk.tool_call or self.call
+                if chunk.finish:
+                    self.finish = "stop" if chunk.finish == "tool_calls" else chunk.finish
+                if chunk.usage:
+                    self.usage = self.usage + chunk.usage
+        if rest := splitter.rest():
+            yield rest
+
+    async def _chunks(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
+        """The engine's chunks; a prompt that is too long loses its oldest turns first."""
+        while True:
+            stream = cast(AsyncGenerator[Chunk, None], self.assistant.engine.generate(request))
+            try:
+                async with aclosing(stream) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            except PromptTooLong:
+                self.trims += 1
+                if self.trims > MAX_TRIMS or _window(self.state.messages, self.trims) == _window(
+                    self.state.messages, self.trims - 1
+                ):
+                    raise
+                kept = len(request.messages) - len(_window(self.state.messages, self.trims - 1))
+                head = request.messages[:kept]
+                request = replace(request, messages=(*head, *_window(self.state.messages, self.trims)))
+
+    # --- judge and release
+
+    async def _judge(self, served: ServedPack, unit: str) -> tuple[str, Verdict | None]:
+        text, missing = fill_references(unit, self.state.facts)
+        if missing:
+            return text, Verdict("references", "repair", f"unknown: {', '.join(missing)}")
+        if not served.checks:
+            return text, None
+        slots = self.state.slots.get(served.pack.name, {})
+        context = CheckContext(self.state.messages, self.passages, self.state.facts, slots)
+        failed = await asyncio.to_thread(_first_failure, served, self.said, text, context)
+        return text, failed
+
+    def _release(self, text: str, raw: str) -> Event:
+        if not self.said:
+            text = text.lstrip()
+        self.said += text
+        return self.emit("delta", {"text": text}, {"raw": raw} if raw != text else {})
+
+    def _say(self, text: str) -> Event:
+        """Release a fixed text, on a line of its own when something was said before."""
+        gap = "" if not self.said or self.said.endswith("\n") else "\n"
+        return self._release(gap + text, gap + text)
+
+    def _verdict(self, verdict: Verdict) -> Event:
+        self.verdicts.append(verdict)
+        public = {"check": verdict.check, "outcome": verdict.outcome}
+        return self.emit("verdict", public, {"reason": verdict.reason})
+
+    def _give_up(self, served: ServedPack, failed: Verdict) -> list[Event]:
+        self.ended = True
+        self.finish = "content_filter" if failed.outcome == "block" else "stop"
+        return [self._say(failed.replacement or served.texts.safe)]
+
+    # --- actions
+
+    async def _act(self, served: ServedPack, call: ToolCall) -> AsyncGenerator[Event, None]:
+        spec = served.pack.actions[call.name]
+        self.ran.append(call.name)
+        yield self.emit("action", {"name": call.name, "label": spec.label, "status": "started"})
+        outcome, status, fixed = await self._outcome(served, spec, call)
+        asked = Message("assistant", self.state.pending.strip(), tool_calls=(call,))
+        private = {
+            "messages": [asked.to_json(), result_message(call, outcome.result).to_json()],
+            "slots": dict(outcome.slots),
+            "facts": flatten_facts(outcome.result, ()),
+        }
+        data = {"name": call.name, "status": status, "buttons": [dict(button) for button in outcome.buttons]}
+        yield self.emit("action", data, private)
+        if outcome.handoff is not None:
+            yield self.emit("handoff", {"reason": outcome.handoff})
+            fixed = fixed or served.texts.handoff
+        if fixed is None and spec.reply == "verbatim" and outcome.texts:
+            async with aclosing(self._verbatim(served, "\n\n".join(outcome.texts))) as events:
+                async for event in events:
+                    yield event
+        elif fixed is not None:
+            self.ended = True
+            yield self._say(fixed)
+
+    async def _verbatim(self, served: ServedPack, text: str) -> AsyncGenerator[Event, None]:
+        self.ended = True
+        splitter = Splitter()
+        for unit in [*splitter.feed(text), splitter.rest()]:
+            if not unit:
+                continue
+            filled, failed = await self._judge(served, unit)
+            if failed is not None:
+                yield self._verdict(failed)
+                for event in self._give_up(served, failed):
+                    yield event
+                return
+            yield self._release(filled, unit)
+
+    async def _outcome(
+        self, served: ServedPack, spec: ActionSpec, call: ToolCall
+    ) -> tuple[ActionOutcome, str, str | None]:
+        """What the action gave, its public status, and the fixed text to say instead of a generated one."""
+        request = ActionRequest(
+            pack=served.pack,
+            spec=spec,
+            arguments=call.arguments,
+            slots=self.state.slots.get(served.pack.name, {}),
+            identity=self.identity,
+            messages=self.state.messages,
+            sender=self.state.id or "local",
+        )
+        try:
+            return await self.assistant.actions.run(request), "finished", None
+        except ActionDenied:
+            return _empty({"error": "sign_in_required"}), "denied", served.texts.sign_in
+        except (ActionError, PackCodeNotAllowed) as error:
+            log.warning("action %s of %s failed: %s", spec.name, served.pack.name, error.code)
+            return _empty({"error": error.code}), "failed", served.texts.failed
+
+    # --- the end
+
+    def _done(self) -> Event:
+        data = {
+            "finish_reason": self.finish,
+            "text": self.said.rstrip(),
+            "usage": self.usage.to_json(),
+            "provenance": self._provenance(),
+        }
+        return self.emit("done", data)
+
+    def _provenance(self) -> dict[str, Any]:
+        """Which pack, adapter and evidence stand behind the reply."""
+        served, choice = self.served, self.choice
+        return {
+            "pack": served.pack.label if served else None,
+            "adapter": served.adapter.version[:12] if served and served.adapter else None,
+            "dataset_digest": served.dataset_digest[:12] if served else None,
+            "prefix_digest": served.prefix_digest[:12] if served else None,
+            "stale": list(served.stale) if served else [],
+            "route_score": round(choice.score, 4) if choice else None,
+            "passages": [passage.id for passage in self.passages],
+            "actions": self.ran,
+            "verdicts": [{"check": verdict.check, "outcome": verdict.outcome} for verdict in self.verdicts],
+        }
+
+
+def _first_failure(served: ServedPack, said: str, text: str, context: CheckContext) -> Verdict | None:
+    for check in served.checks:
+        verdict = check.judge(said, text, context)
+        if verdict.outcome != "pass":
+            return verdict
+    return None
+
+
+def _empty(result: Mapping[str, Any]) -> ActionOutcome:
+    return ActionOutcome(result=result, texts=(), buttons=(), slots={}, handoff=None)
+
+
+def _window(messages: tuple[Message, ...], trims: int) -> tuple[Message, ...]:
+    """The newest part of a conversation: each trim halves the number of turns, the last one stays."""
+    starts = [index for index, message in enumerate(messages) if message.role == "user"]
+    if not trims or len(starts) < 2:
+        return messages
+    keep = max(1, len(starts) >> trims)
+    return messages[starts[-keep] :]

@@ -1,0 +1,217 @@
+"""The composition root: settings → packs, base, adapters, store, router, engine, assistant.
+
+`Workspace(settings)` is cheap (no torch); the expensive parts come when they are asked for. `start()` builds
+what a server needs and watches packs and promotions from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senmon.adapters import Adapter, AdapterStore
+from senmon.bases.catalog import EMBEDDED, BaseFiles, resolve
+from senmon.errors import ConfigError, PackError, PackNotFound
+from senmon.packs.loader import discover, load_pack
+from senmon.packs.pack import Pack
+from senmon.packs.permission import Permissions
+from senmon.settings import Settings
+
+if TYPE_CHECKING:
+    from senmon.assistant import Assistant, Catalog
+    from senmon.embedding import Encoder
+    from senmon.engines.protocol import Engine
+    from senmon.shelf import Shelf
+    from senmon.store.store import Store
+
+WATCH_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Workspace:
+    """Everything that one process works with. One per process."""
+
+    store: Store
+    assistant: Assistant
+    catalog: Catalog
+    shelf: Shelf
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = settings.home.expanduser().absolute()
+        self.adapters = AdapterStore(self.home)
+        self.permissions = Permissions(self.home)
+        self._watcher: asyncio.Task[None] | None = None
+        self._engine: Engine | None = None
+        self._started = False
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Workspace:
+        return cls(settings or Settings.load())
+
+    # --- packs
+
+    @property
+    def packs(self) -> Mapping[str, Pack]:
+        """The packs that load, by name; read anew at each call."""
+        return {pack.name: pack for pack in discover(self.settings.packs).packs}
+
+    @property
+    def broken(self) -> tuple[PackError, ...]:
+        return tuple(discover(self.settings.packs).errors)
+
+    def pack(self, name: str) -> Pack:
+        """A pack by name or by folder. PackNotFound suggests near names; PackInvalid says what is wrong."""
+        if "/" in name or name.startswith("."):
+            return load_pack(Path(name))
+        for root in self.settings.packs:
+            if (root / name / "pack.yaml").is_file():
+                return load_pack(root / name)
+        packs = self.packs
+        if name in packs:
+            return packs[name]
+        near = difflib.get_close_matches(name, packs, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise PackNotFound(
+            f"there is no pack {name!r} in {', '.join(str(root) for root in self.settings.packs)}",
+            remedy=f"{hint}`senmon packs` lists them, `senmon new {name}` makes one",
+        )
+
+    # --- the expensive parts
+
+    @cached_property
+    def base(self) -> BaseFiles:
+        """The base that everything here runs on: the setting, else the packs' common choice."""
+        if self.settings.base:
+            return resolve(self.settings.base, self.settings.base_revision)
+        recipes = {(p.manifest.recipe.base, p.manifest.recipe.revision) for p in self.packs.values()}
+        if len(recipes) > 1:
+            names = ", ".join(sorted(base for base, _ in recipes))
+            raise ConfigError(
+                f"the packs want different bases: {names}",
+                remedy="serve them apart, or set SENMON_BASE to the one that all are tuned for",
+            )
+        return resolve(*next(iter(recipes), (EMBEDDED, None)))
+
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        from senmon.embedding import Encoder
+
+        return Encoder.find(self.settings.encoder)
+
+    @cached_property
+    def device(self) -> str:
+        if self.settings.device != "auto":
+            return self.settings.device
+        from senmon.engines.local import best_device
+
+        return best_device()
+
+    @property
+    def threads(self) -> int:
+        return self.settings.threads or os.cpu_count() or 1
+
+    def engine(self) -> Engine:
+        """The engine of the settings; made once."""
+        if self._engine is None:
+            self._engine = self._make_engine()
+        return self._engine
+
+    def _make_engine(self) -> Engine:
+        settings = self.settings
+        if settings.engine == "local":
+            from senmon.engines.local import LocalEngine
+
+            return LocalEngine(
+                self.base, slots=settings.slots, queue=settings.queue, threads=self.threads, device=self.device
+            )
+        from senmon.engines.openai import OpenAIEngine
+
+        if not settings.engine_url:
+            raise ConfigError("engine=openai needs SENMON_ENGINE_URL", remedy="for example http://127.0.0.1:8001")
+        key = settings.engine_api_key.get_secret_value() if settings.engine_api_key else ""
+        return OpenAIEngine(settings.engine_url, key, self.base.spec)
+
+    # --- serving
+
+    async def start(self) -> None:
+        """Open the store, load the base, import releases, build the catalog, watch for changes."""
+        from senmon.shelf import Shelf
+        from senmon.store.store import Store
+
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.store = await Store.open(self.settings.database_url or self.home / "senmon.db")
+        try:
+            engine = await asyncio.to_thread(self.engine)
+            self.shelf = Shelf(self, engine.base_digest or self.base.digest)
+            self.catalog = await asyncio.to_thread(self.shelf.build)
+            self.assistant = self.make_assistant()
+        except BaseException:
+            await self.stop()
+            raise
+        self._watcher = asyncio.create_task(self._watch(), name="senmon-watch")
+        self._started = True
+
+    def make_assistant(self) -> Assistant:
+        from senmon.actions.runner import ActionRunner
+        from senmon.assistant import Assistant
+
+        return Assistant(self.engine(), ActionRunner(self.permissions.allowed), lambda: self.catalog)
+
+    async def stop(self) -> None:
+        self._started = False
+        if self._watcher:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
+        if self._engine is not None:
+            await self._engine.close()
+            self._engine = None
+        if hasattr(self, "store"):
+            await self.store.close()
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether messages can be answered, and the parts that say so."""
+        if not self._started:
+            return False, {"started": False}
+        parts = {
+            "started": True,
+            "packs": len(self.catalog.packs),
+            "router": self.catalog.router is not None,
+            "problems": list(self.catalog.problems),
+        }
+        return bool(self.catalog.packs), parts
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Progress of the newest tuning of each pack."""
+        from senmon.lifecycle import latest_runs
+
+        return [dict(run) for run in latest_runs(self.home)]
+
+    async def _watch(self) -> None:
+        """Notice promotions and changed packs within a second; a turn under way keeps its snapshot."""
+        seen = await asyncio.to_thread(self.shelf.stamp)
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                now = await asyncio.to_thread(self.shelf.stamp)
+                if now != seen:
+                    self.catalog = await asyncio.to_thread(self.shelf.build)
+                    seen = now
+                    log.info("catalog rebuilt: %s", ", ".join(self.catalog.packs))
+            except Exception:
+                log.exception("the catalog could not be rebuilt; the former one stays")
+
+
+def promoted_here(workspace: Workspace, pack: Pack) -> Adapter | None:
+    """The promoted adapter of a pack when it belongs to this workspace's base."""
+    adapter = workspace.adapters.promoted(pack.name)
+    return adapter if adapter and adapter.card.base_digest == workspace.base.digest else None
