@@ -34,7 +34,10 @@ class Data(Strict):
 
     train: tuple[str, ...] = Field(("data/*.jsonl",), description="Glob patterns, relative to the pack.")
     valid_percent: int = Field(
-        10, ge=1, le=50, description="Share of examples held out, chosen by hash, for examples without a split."
+        10,
+        ge=1,
+        le=50,
+        description="Share of examples held out, chosen by hash, for examples without a split.",
     )
 
 
@@ -51,8 +54,12 @@ class ContextRules(Strict):
 class ActionSpec(Strict):
     """An action that the model may call: a rasa-sdk action, or a declared HTTP call."""
 
-    name: str = Field(description="Name of the rasa-sdk action (`Action.name()`).", pattern=r"^[a-zA-Z][\w-]{0,63}$")
-    description: str = Field(description="One line for the model: when to call it.", min_length=1, max_length=200)
+    name: str = Field(
+        description="Name of the rasa-sdk action (`Action.name()`).", pattern=r"^[a-zA-Z][\w-]{0,63}$"
+    )
+    description: str = Field(
+        description="One line for the model: when to call it.", min_length=1, max_length=200
+    )
     parameters: dict[str, Any] = Field(
         default_factory=lambda: {"type": "object", "properties": {}},
         description="JSON Schema (an object schema) of the arguments. Arguments go to same-named slots.",
@@ -78,9 +85,12 @@ class Actions(Strict):
     """The actions of a pack and where they run."""
 
     runtime: Literal["in_process", "server"] = Field(
-        "in_process", description="`in_process`: `actions.py` of the pack. `server`: a rasa-sdk action server."
+        "in_process",
+        description="`in_process`: `actions.py` of the pack. `server`: a rasa-sdk action server.",
     )
-    url: str = Field("", description="Webhook of the action server, for example http://127.0.0.1:5055/webhook.")
+    url: str = Field(
+        "", description="Webhook of the action server, for example http://127.0.0.1:5055/webhook."
+    )
     specs: tuple[ActionSpec, ...] = Field((), description="The actions that the model may call.")
 
 
@@ -123,10 +133,14 @@ class RecipeSpec(Strict):
     warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay.")
     clip: float = Field(1.0, gt=0, description="Gradient norm at most.")
-    micro_batch_tokens: Positive = Field(4096, description="Suffix tokens of a micro-batch, padding included.")
+    micro_batch_tokens: Positive = Field(
+        4096, description="Suffix tokens of a micro-batch, padding included."
+    )
     step_tokens: Positive = Field(4096, description="Supervised tokens of an optimiser step, about.")
     max_tokens: Positive = Field(1024, description="Longer examples are refused.")
-    early_stopping: int = Field(3, ge=0, description="Evaluations without improvement before stopping; 0: never.")
+    early_stopping: int = Field(
+        3, ge=0, description="Evaluations without improvement before stopping; 0: never."
+    )
     evaluations: int = Field(6, ge=1, description="Evaluations per run.")
     seed: int = Field(0, ge=0, description="Seed of sampling, order and initialisation.")
 
@@ -136,7 +150,9 @@ class Gate(Strict):
 
     loss_gain: float = Field(0.0, description="Held-out loss must fall by at least this, against the base.")
     regression: float = Field(
-        0.02, ge=0, description="How far a metric may lie below the promoted adapter's (lower end of the interval)."
+        0.02,
+        ge=0,
+        description="How far a metric may lie below the promoted adapter's (lower end of the interval).",
     )
     minimum: dict[str, float] = Field(default_factory=dict, description="Metric → least acceptable value.")
 
@@ -164,7 +180,8 @@ class Texts(Strict):
         description="Released when the reply fails its checks.",
     )
     sign_in: str = Field(
-        "Please sign in first, so that I know it is really you.", description="An action needs a verified customer."
+        "Please sign in first, so that I know it is really you.",
+        description="An action needs a verified customer.",
     )
     handoff: str = Field("I'm passing this on to a person.", description="Said when a person is asked for.")
     failed: str = Field(
@@ -180,8 +197,12 @@ class PackManifest(Strict):
     name: Name = Field(description="Folder name, model name on the API, adapter name.")
     version: str = Field("0.1.0", description="Semantic version of the pack.", pattern=r"^\d+\.\d+\.\d+$")
     title: str = Field(description="Shown to people.", min_length=1, max_length=80)
-    description: str = Field(description="One or two sentences: what it answers.", min_length=1, max_length=500)
-    language: tuple[str, ...] = Field(("en",), description="Languages it speaks (BCP 47), the first is its own.")
+    description: str = Field(
+        description="One or two sentences: what it answers.", min_length=1, max_length=500
+    )
+    language: tuple[str, ...] = Field(
+        ("en",), description="Languages it speaks (BCP 47), the first is its own."
+    )
     licence: str = Field(description="SPDX expression for the pack's content.", min_length=1)
     attribution: str = Field("", description="Credits that the licence asks for.")
     persona: Persona = Field(Persona(), description="How it presents itself.")
