@@ -36,6 +36,7 @@
     │   ├── ConversationNotFound
     │   ├── RunNotFound
     │   └── RunConflict               same client_id with another text, or a run is under way
+    ├── Unparsable                    text is not maths within the grammar's limits
     └── AccessError
         ├── Unauthenticated
         └── Forbidden
@@ -209,6 +210,10 @@ class ActionUnknown(ActionError):
 class ActionRejected(ActionError):
     code = "action_rejected"
 
+    def __init__(self, message: str, *, field: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.field = field
+
 
 class ActionDenied(ActionError):
     code = "action_denied"
@@ -236,6 +241,10 @@ class RunNotFound(StoreError):
 
 class RunConflict(StoreError):
     code = "run_conflict"
+
+
+class Unparsable(SenmonError):
+    code = "unparsable"
 
 
 class AccessError(SenmonError):
