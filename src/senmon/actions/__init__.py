@@ -1,0 +1,1 @@
+"""Actions: rasa-sdk's contract, in process and on an action server."""

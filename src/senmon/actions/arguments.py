@@ -1,0 +1,61 @@
+"""Arguments of a call, checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from senmon.errors import ActionFailed, ActionRejected
+from senmon.packs.manifest import ActionSpec
+
+#: The slot that says who the customer is. The runner sets it from the verified identity, nobody else.
+CUSTOMER_SLOT = "customer_id"
+MAX_ARGUMENT_BYTES = 8192
+
+
+def check_arguments(spec: ActionSpec, arguments: Mapping[str, Any]) -> None:
+    """Raises ActionRejected naming every argument at fault (`field` is the first one), ActionFailed when the
+    schema itself is wrong.
+    """
+    faults = _faults(spec, arguments)
+    if not faults:
+        return
+    told = "; ".join(f"{field}: {why}" if field else why for field, why in faults)
+    raise ActionRejected(f"`{spec.name}` got wrong arguments: {told}", field=faults[0][0])
+
+
+def _faults(spec: ActionSpec, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if CUSTOMER_SLOT in arguments:
+        return [(CUSTOMER_SLOT, "is set from the verified identity only")]
+    if _too_large(arguments):
+        return [("", f"must be JSON of at most {MAX_ARGUMENT_BYTES} bytes")]
+    known = spec.parameters.get("properties", {})
+    unknown = [(name[:64], "is no parameter of this action") for name in arguments if name not in known]
+    return unknown + _schema_faults(spec, arguments)
+
+
+def _too_large(arguments: Mapping[str, Any]) -> bool:
+    try:
+        text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return True
+    return len(text.encode("utf-8", "replace")) > MAX_ARGUMENT_BYTES
+
+
+def _schema_faults(spec: ActionSpec, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    # An explicit registry: without one jsonschema fetches remote `$ref`s over the network.
+    validator = Draft202012Validator({"type": "object", **spec.parameters}, registry=Registry())
+    try:
+        errors = sorted(
+            validator.iter_errors(dict(arguments)), key=lambda error: [str(p) for p in error.path]
+        )
+    except Exception as error:  # jsonschema raises what a wrong schema makes it trip over
+        raise ActionFailed(
+            f"The parameters of `{spec.name}` are not a usable JSON Schema.",
+            remedy="correct them in pack.yaml",
+        ) from error
+    return [(".".join(str(part) for part in error.path), error.message[:200]) for error in errors]

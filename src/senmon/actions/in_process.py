@@ -1,0 +1,170 @@
+"""rasa-sdk actions of a pack's `actions.py`, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import inspect
+import json
+import logging
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from senmon.actions.reply import Reply
+from senmon.actions.worker_thread import WorkerThreads
+from senmon.errors import ActionFailed, ActionRejected, ActionUnknown
+from senmon.packs.pack import Pack
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCode:
+    """A pack's module under its unique name, and its actions."""
+
+    digest: str
+    module: str
+    actions: Mapping[str, Any]
+
+
+class InProcess:
+    """Loads a pack's code once per code digest. The caller has made sure that it may run."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[Path, LoadedCode] = {}
+        self._lock = threading.Lock()
+        self._threads = WorkerThreads()
+
+    async def call(
+        self, pack: Pack, name: str, tracker: dict[str, Any], domain: dict[str, Any], timeout: float
+    ) -> Reply:
+        """Raises ActionUnknown, ActionRejected, ActionFailed. What the action raised is the cause, and logged."""
+        events, responses = await self._threads.call(lambda: self._run(pack, name, tracker, domain, timeout))
+        return Reply.of(name, events, responses)
+
+    def _run(
+        self, pack: Pack, name: str, tracker: dict[str, Any], domain: dict[str, Any], timeout: float
+    ) -> tuple[Any, Any]:
+        from rasa_sdk import ActionExecutionRejection, Tracker
+        from rasa_sdk.executor import CollectingDispatcher
+
+        action = self._code(pack).actions.get(name)
+        if action is None:
+            raise ActionUnknown(f"The pack `{pack.name}` has no action `{name}`.", remedy=_HOW)
+        dispatcher = CollectingDispatcher()
+        try:
+            events = action.run(dispatcher, Tracker.from_dict(_copy(tracker)), _copy(domain))
+            if inspect.isawaitable(events):
+                # A loop of its own: an `async` action that blocks can't stall the server.
+                events = asyncio.run(_finish(events, dispatcher, timeout))
+        except ActionExecutionRejection as error:
+            log.warning("action %s of %s rejected: %s", name, pack.name, error)
+            raise ActionRejected(f"`{name}` refused to run.") from error
+        except Exception as error:
+            log.exception("action %s of %s", name, pack.label)
+            raise ActionFailed(f"`{name}` failed.", remedy="see the server's log") from error
+        return events, dispatcher.messages
+
+    def _code(self, pack: Pack) -> LoadedCode:
+        with self._lock:
+            loaded = self._loaded.get(pack.path)
+            if loaded is None or loaded.digest != pack.code_digest:
+                fresh = load_code(pack)
+                if loaded is not None:
+                    sys.modules.pop(loaded.module, None)
+                self._loaded[pack.path] = loaded = fresh
+            return loaded
+
+
+_HOW = "define a subclass of rasa_sdk.Action with this name() in the pack's actions.py"
+
+
+def _copy(value: dict[str, Any]) -> Any:
+    """What the wire would do: the action can't reach into the conversation's own values."""
+    return json.loads(json.dumps(value))
+
+
+async def _finish(events: Any, dispatcher: Any, timeout: float) -> Any:
+    result = await asyncio.wait_for(events, timeout)
+    if dispatcher.is_streaming_active:
+        await dispatcher.stream_end()
+    return result
+
+
+def load_code(pack: Pack) -> LoadedCode:
+    """Imports `actions.py` (or the package `actions/`) and makes an instance of each action class.
+
+    Raises ActionFailed when the code can't be imported or two actions share a name; ActionUnknown when
+    there is no code.
+    """
+    module = _import(pack)
+    found: dict[str, Any] = {}
+    for action in _instances(pack, module):
+        name = action.name()
+        if name in found:
+            raise ActionFailed(f"The pack `{pack.name}` defines the action `{name}` twice.")
+        found[name] = action
+    log.info("loaded %d actions of %s (code %s)", len(found), pack.label, pack.code_digest[:12])
+    return LoadedCode(pack.code_digest, module.__name__, found)
+
+
+class _Uncached(SourceFileLoader):
+    """Neither reads nor writes bytecode: a cache could be older than the code that was allowed, and a
+    pack's folder is not ours to write to.
+    """
+
+    def path_stats(self, path: Any) -> Mapping[str, Any]:
+        raise OSError("no bytecode")
+
+
+def _import(pack: Pack) -> ModuleType:
+    path = _source(pack)
+    place = hashlib.sha256(str(path).encode("utf-8")).hexdigest()[:8]
+    name = f"senmon_pack_{pack.name.replace('-', '_')}_{place}_{pack.code_digest[:12]}"
+    search = [str(path.parent)] if path.name == "__init__.py" else None
+    loader = _Uncached(name, str(path))
+    spec = importlib.util.spec_from_file_location(
+        name, path, loader=loader, submodule_search_locations=search
+    )
+    if spec is None:
+        raise ActionFailed(f"The code of the pack `{pack.name}` can't be loaded.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        log.exception("importing the code of %s", pack.label)
+        raise ActionFailed(f"The code of the pack `{pack.name}` can't be imported.") from error
+    return module
+
+
+def _source(pack: Pack) -> Path:
+    for path in (pack.path / "actions.py", pack.path / "actions" / "__init__.py"):
+        if path.is_file():
+            return path
+    raise ActionUnknown(f"The pack `{pack.name}` has no actions.py.", remedy=_HOW)
+
+
+def _instances(pack: Pack, module: ModuleType) -> list[Any]:
+    from rasa_sdk import Action
+
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Action)
+        and not inspect.isabstract(value)
+        and not value.__module__.startswith("rasa_sdk")
+    ]
+    try:
+        return [each() for each in dict.fromkeys(classes)]
+    except Exception as error:
+        raise ActionFailed(f"An action of the pack `{pack.name}` can't be made.") from error

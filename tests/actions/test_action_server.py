@@ -1,0 +1,282 @@
+"""The same actions on a real rasa-sdk action server, and servers that misbehave."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
+from senmon.actions.server import ActionServer
+from senmon.errors import (
+    ActionDenied,
+    ActionFailed,
+    ActionRejected,
+    ActionUnknown,
+    PackCodeNotAllowed,
+    SenmonError,
+)
+from senmon.messages import Identity, Message
+from senmon.packs.manifest import ActionSpec, PackManifest
+from senmon.packs.pack import Pack
+
+CODE = """
+from rasa_sdk import Action, ActionExecutionRejection
+from rasa_sdk.events import FollowupAction, SlotSet
+
+
+class Order(Action):
+    def name(self):
+        return "order"
+
+    async def run(self, dispatcher, tracker, domain):
+        dispatcher.utter_message(text="Found it", json_message={
+            "order": {"id": tracker.get_slot("order_id"), "of": tracker.get_slot("customer_id")},
+            "said": tracker.latest_message["text"], "slots": sorted(domain["slots"]), "pair": (1, 2)})
+        dispatcher.utter_message(response="utter_eta")
+        return [SlotSet("seen", True), FollowupAction("more")]
+
+
+class More(Action):
+    def name(self):
+        return "more"
+
+    def run(self, dispatcher, tracker, domain):
+        dispatcher.utter_message(json_message={"seen": tracker.get_slot("seen"), "handoff": "test"})
+
+
+class Refusing(Action):
+    def name(self):
+        return "refusing"
+
+    async def run(self, dispatcher, tracker, domain):
+        raise ActionExecutionRejection(self.name(), "secret reason")
+
+
+class Broken(Action):
+    def name(self):
+        return "broken"
+
+    async def run(self, dispatcher, tracker, domain):
+        raise ValueError("password is hunter2")
+"""
+RESPONSES = "responses:\n  utter_eta:\n    - text: 'Order {order_id} is coming'\n"
+PARAMETERS = {"type": "object", "properties": {"order_id": {"type": "string"}}}
+
+
+def make_pack(folder: Path, runtime: str, url: str = "") -> Pack:
+    names = ("order", "refusing", "broken", "absent")
+    specs = [
+        ActionSpec(
+            name=name,
+            description="x",
+            parameters=PARAMETERS,
+            identity="customer" if name == "order" else "none",
+            timeout_seconds=5,
+        )
+        for name in names
+    ]
+    manifest = PackManifest.model_validate(
+        {
+            "name": "shop",
+            "title": "Shop",
+            "description": "A shop.",
+            "licence": "Apache-2.0",
+            "actions": {"runtime": runtime, "url": url, "specs": [each.model_dump() for each in specs]},
+        }
+    )
+    folder.mkdir(exist_ok=True)
+    (folder / "actions.py").write_text(CODE, encoding="utf-8")
+    (folder / "responses.yml").write_text(RESPONSES, encoding="utf-8")
+    return Pack(folder, manifest, "Help.", (), (), (), (), "0" * 64, "d1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="module")
+def rasa_server(folder: Path) -> Iterator[str]:
+    """`python -m rasa_sdk --actions actions` in the pack's folder."""
+    make_pack(folder, "in_process")
+    with rasa_action_server(folder) as url:
+        yield url
+
+
+@contextmanager
+def rasa_action_server(folder: Path) -> Iterator[str]:
+    port = free_port()
+    environment = {**os.environ, "SANIC_HOST": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions", "-p", str(port)]
+    with (folder / "server.log").open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/health", process, folder / "server.log")
+        yield f"http://127.0.0.1:{port}/webhook"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    pytest.fail(output.read_text(encoding="utf-8")[-2000:])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def request_of(pack: Pack, name: str) -> ActionRequest:
+    return ActionRequest(
+        pack=pack,
+        spec=pack.actions[name],
+        arguments={"order_id": "A1001"},
+        slots={"cart": ["tent"]},
+        identity=Identity(customer="demo"),
+        messages=(Message("user", "where is A1001?"),),
+    )
+
+
+async def outcome_of(request: ActionRequest) -> ActionOutcome | str:
+    try:
+        return await ActionRunner(lambda pack: True).run(request)
+    except SenmonError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("name", ["order", "refusing", "broken", "absent"])
+async def test_same_outcome_in_process_and_on_a_server(folder: Path, rasa_server: str, name: str) -> None:
+    here = await outcome_of(request_of(make_pack(folder, "in_process"), name))
+    there = await outcome_of(request_of(make_pack(folder, "server", rasa_server), name))
+    assert here == there
+    if name == "order":
+        assert isinstance(here, ActionOutcome)
+        assert here.result["order"] == {"id": "A1001", "of": "demo"}
+        assert here.result["pair"] == [1, 2]
+        assert here.texts == ("Found it", "Order A1001 is coming")
+        assert here.slots == {"seen": True}
+        assert here.handoff == "test"
+    else:
+        expected = {"refusing": ActionRejected, "broken": ActionFailed, "absent": ActionUnknown}
+        assert here == expected[name].code
+
+
+async def test_the_same_rules_hold_before_a_server_is_asked(folder: Path) -> None:
+    pack = make_pack(folder, "server", f"http://127.0.0.1:{free_port()}/webhook")
+    with pytest.raises(ActionDenied):
+        await ActionRunner(lambda pack: True).run(ActionRequest(pack=pack, spec=pack.actions["order"]))
+    with pytest.raises(PackCodeNotAllowed):
+        await ActionRunner(lambda pack: False).run(request_of(pack, "order"))
+    with pytest.raises(ActionFailed, match="did not answer"):  # nobody listens there
+        await ActionRunner(lambda pack: True).run(request_of(pack, "order"))
+
+
+Answer = Callable[[dict[str, Any]], tuple[int, bytes]]
+
+
+@contextmanager
+def http_server(answer: Answer) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, data = answer(body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=lambda: server.serve_forever(0.02), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/webhook"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+TRACKER = {"sender_id": "v1", "slots": {}}
+OK = json.dumps({"events": [], "responses": []}).encode()
+
+
+async def test_the_domain_is_sent_once_and_again_when_asked_for() -> None:
+    seen: list[tuple[bool, str]] = []
+    forget = False
+
+    def answer(body: dict[str, Any]) -> tuple[int, bytes]:
+        seen.append(("domain" in body, body["domain_digest"]))
+        return (449, b"{}") if forget and "domain" not in body else (200, OK)
+
+    with http_server(answer) as url:
+        client = ActionServer()
+        for _ in range(2):
+            await client.call(url, "x", TRACKER, {"actions": ["x"]}, 2)
+        assert [with_domain for with_domain, _ in seen] == [True, False]
+        forget = True
+        await client.call(url, "x", TRACKER, {"actions": ["x"]}, 2)
+        assert [with_domain for with_domain, _ in seen] == [True, False, False, True]
+        await client.call(url, "x", TRACKER, {"actions": ["y"]}, 2)
+        assert seen[-1][0]
+        assert seen[-1][1] != seen[0][1]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, b"<html>", ActionFailed),
+        (200, b"null", ActionFailed),
+        (200, b'{"events": "x", "responses": []}', ActionFailed),
+        (200, b"[" * 100_000, ActionFailed),
+        (200, b"x" * 300_000, ActionFailed),
+        (500, b'{"error": "hunter2"}', ActionFailed),
+        (302, b"", ActionFailed),
+        (449, b"{}", ActionFailed),
+        (400, b"not json", ActionRejected),
+        (404, b"{}", ActionUnknown),
+    ],
+)
+async def test_a_misbehaving_server_is_an_error(status: int, body: bytes, error: type[SenmonError]) -> None:
+    with http_server(lambda payload: (status, body)) as url, pytest.raises(error) as caught:
+        await ActionServer().call(url, "x", TRACKER, {}, 2)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_slow_server_fails_in_time(folder: Path) -> None:
+    def answer(body: dict[str, Any]) -> tuple[int, bytes]:
+        time.sleep(0.6)
+        return 200, b""
+
+    with http_server(answer) as url, pytest.raises(ActionFailed):
+        await ActionServer().call(url, "x", TRACKER, {}, 0.2)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x/y", "http://", "nonsense"])
+async def test_a_wrong_address_is_an_action_failure(url: str) -> None:
+    with pytest.raises(ActionFailed):
+        await ActionServer().call(url, "x", TRACKER, {}, 1)
