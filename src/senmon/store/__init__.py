@@ -1,0 +1,1 @@
+"""Conversations, runs, events, feedback and keys, in SQLite or PostgreSQL."""

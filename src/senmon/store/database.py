@@ -1,0 +1,108 @@
+"""A database's engine: the pragmas of SQLite, and transactions that say whether they write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from senmon.errors import ConfigError, StoreError
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+_PRAGMAS = ("journal_mode=WAL", "busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON")
+
+
+def parse_url(target: str | Path) -> URL:
+    """A path becomes a SQLite URL; a URL without a driver gets the async one. ConfigError otherwise."""
+    if isinstance(target, Path) or "://" not in target:
+        return URL.create(_DRIVERS["sqlite"], database=str(target))
+    try:
+        url = make_url(target)
+    except ArgumentError as error:
+        raise ConfigError("the database URL can't be parsed", remedy="postgresql://user@host/name") from error
+    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+
+
+class Database:
+    """Connections to one database. Writers of one process queue up instead of meeting SQLite's lock."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.engine = _make_engine(url)
+        self._writer = asyncio.Lock()
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite database, None for one in memory or on a server."""
+        name = self.url.database
+        if self.url.get_backend_name() != "sqlite" or not name or name == ":memory:":
+            return None
+        return Path(name)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with _as_store_error(), self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed at the end."""
+        async with _as_store_error(), self._writer, self.engine.connect() as connection:
+            await connection.execution_options(writes=True)
+            async with connection.begin():
+                yield connection
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _as_store_error() -> AsyncIterator[None]:
+    """A database's own words may quote stored text, so they stay out of the message."""
+    try:
+        yield
+    except DBAPIError as error:
+        if type(error).__name__ == "IntegrityError":
+            raise
+        raise StoreError(
+            f"the database failed ({type(error.orig).__name__})",
+            remedy="check disk space, permissions and locks",
+        ) from error
+
+
+def _make_engine(url: URL) -> AsyncEngine:
+    try:
+        engine = create_async_engine(url, hide_parameters=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigError(
+            f"no driver for {url.drivername}", remedy="pip install asyncpg, for PostgreSQL"
+        ) from error
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine.sync_engine, "connect", _on_connect)
+        event.listen(engine.sync_engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: Any, record: object) -> None:
+    # The driver must not begin transactions on its own: it would begin them as readers.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    # A reader that turns into a writer fails at once, whatever busy_timeout says; so writers say so first.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
