@@ -29,11 +29,6 @@ VERIFIED = "verified"
 NOT_SIGNED_IN = "not signed in"
 CALL_START = "<tool_call>"
 CALL_END = "</tool_call>"
-#: senmon's template, as a base's folder ships it. `Scaffold.chatml` is the same thing.
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{m.role}}\n{{m.content}}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 MAX_CALL_CHARACTERS = 16_384
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 _REFERENCE = re.compile(r"\[\[([A-Za-z_]\w*(?:\.[\w-]+)*)\]\]")
@@ -176,6 +171,18 @@ def _flatten(value: Any, path: str, depth: int, limit: int, facts: dict[str, str
         facts[path] = ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
+_JINJA_BODY = (
+    "{{ m.content or '' }}{% for c in m.tool_calls or [] %}"
+    "{{ '<tool_call>{\"name\": ' }}{{ c.function.name | tojson }}{{ ', \"arguments\": ' }}"
+    "{{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}"
+    "{{ '}</tool_call>' }}{% endfor %}"
+)
+
+
+def _literal(text: str) -> str:
+    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
+
+
 @dataclass(frozen=True, slots=True)
 class Scaffold:
     """Text around contents, special tokens included: `start`, then per turn `head[role] … tail[role]`."""
@@ -188,6 +195,16 @@ class Scaffold:
     def chatml(cls, *, start: str = "", end: str = "<|im_end|>") -> Scaffold:
         heads = {role: f"<|im_start|>{role}\n" for role in ROLES}
         return cls(start, heads, dict.fromkeys(ROLES, f"{end}\n"))
+
+    def jinja(self) -> str:
+        """The same as a chat template with tool calls, for other servers of an adapter."""
+        turns = "".join(
+            f"{{% {'if' if role == ROLES[0] else 'elif'} m.role == '{role}' %}}"
+            f"{_literal(self.heads[role])}{_JINJA_BODY}{_literal(self.tails[role])}"
+            for role in ROLES
+        )
+        opening = f"{{% if add_generation_prompt %}}{_literal(self.heads['assistant'])}{{% endif %}}"
+        return f"{_literal(self.start)}{{% for m in messages %}}{turns}{{% endif %}}{{% endfor %}}{opening}"
 
     def text(self, roles: Sequence[Role], contents: Sequence[str]) -> str:
         turns = zip(roles, contents, strict=True)

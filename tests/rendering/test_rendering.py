@@ -138,6 +138,16 @@ def test_a_call_in_text_is_not_a_call(renderer):
     assert CALL not in ids
 
 
+def test_the_scaffold_as_a_template_renders_calls_alike(renderer, tokenizer):
+    messages = [m.to_json() for m in SHOP]
+    text = tokenizer.apply_chat_template(messages, chat_template=renderer.scaffold.jinja(), tokenize=False)
+    assert text == renderer.decode(renderer.example(SHOP).ids)
+    opened = tokenizer.apply_chat_template(
+        messages[:2], chat_template=renderer.scaffold.jinja(), tokenize=False, add_generation_prompt=True
+    )
+    assert opened == renderer.decode(renderer.prompt(SHOP[:2]))
+
+
 def test_stop_pad_and_tool_ids(renderer):
     assert renderer.stop_ids == {END}
     assert (renderer.pad_id, renderer.tool_start, renderer.tool_end) == (7, CALL, CALL_END)
@@ -157,8 +167,10 @@ LLAMA = (
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
 THINKING = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if loop.last and m.role == 'assistant' %}<think></think>"
-    "{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}"
+    "{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -248,8 +260,9 @@ def test_calls_round_trip():
 @pytest.mark.parametrize(
     "text",
     [
-        "", "<tool_call>", "[]", '{"name": "a"}', '{"name": "", "arguments": {}}', '{"name": "a", "arguments": []}',
-        '{"name": "a", "arguments": {"x": NaN}}', '{"name": "a", "arguments": {}, "z": 1}', "[" * 9000, " {" + "a" * 20_000,
+        "", "<tool_call>", "[]", '{"name": "a"}', '{"name": "", "arguments": {}}', "[" * 9000, "a" * 20_000,
+        '{"name": "a", "arguments": []}', '{"name": "a", "arguments": {"x": NaN}}',
+        '{"name": "a", "arguments": {}, "z": 1}',
     ],
 )  # fmt: skip
 def test_bad_calls_are_value_errors(text):
