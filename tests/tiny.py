@@ -112,7 +112,7 @@ title: Returns
 url: https://shop.example/returns
 facts:
   return_days: 30 days
-questions: [How long can I return an item?]
+questions: ["How long can I return an item?"]
 ---
 You can send an item back within 30 days of delivery.
 """
