@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from senmon.actions.arguments import check_arguments
 from senmon.actions.runner import ActionRequest, ActionRunner
 from senmon.actions.worker_thread import WorkerThreads
 from senmon.errors import (
@@ -24,7 +26,8 @@ from senmon.errors import (
     PackCodeNotAllowed,
 )
 from senmon.messages import Identity, Message
-from senmon.packs.manifest import ActionSpec, PackManifest
+from senmon.packs.loader import load_pack
+from senmon.packs.manifest import ActionSpec
 from senmon.packs.pack import Pack
 
 CODE = """
@@ -162,8 +165,8 @@ class Second(Action):
         return "second"
 
     def run(self, dispatcher, tracker, domain):
-        dispatcher.utter_message(json_message={"step": tracker.get_slot("step"), "cart": tracker.get_slot("cart"),
-                                               "customer": tracker.get_slot("customer_id")})
+        slots = {name: tracker.get_slot(name) for name in ("step", "cart")}
+        dispatcher.utter_message(json_message={**slots, "customer": tracker.get_slot("customer_id")})
         return [FollowupAction("utter_bye")]
 
 
@@ -224,9 +227,25 @@ PARAMETERS = {
     "properties": {"order_id": {"type": "string", "maxLength": 8}, "count": {"type": "integer"}},
 }
 NAMES = (
-    "slow slow_async broken refusing leaving large not_json garbage form end_of_form person pausing first "
-    "loop sneaky says says_unknown streams"
-).split()
+    "slow",
+    "slow_async",
+    "broken",
+    "refusing",
+    "leaving",
+    "large",
+    "not_json",
+    "garbage",
+    "form",
+    "end_of_form",
+    "person",
+    "pausing",
+    "first",
+    "loop",
+    "sneaky",
+    "says",
+    "says_unknown",
+    "streams",
+)
 CUSTOMER = Identity(customer="demo")
 
 
@@ -234,20 +253,24 @@ def spec(name: str, **fields: Any) -> ActionSpec:
     return ActionSpec(name=name, description="x", **{"parameters": PARAMETERS, **fields})
 
 
-def make_pack(folder: Path, code: str = CODE, digest: str = "d1", **actions: Any) -> Pack:
-    specs = (spec("echo", identity="customer"), *(spec(name) for name in NAMES))
-    manifest = PackManifest.model_validate(
-        {
-            "name": "shop",
-            "title": "Shop",
-            "description": "A shop.",
-            "licence": "Apache-2.0",
-            "actions": {"specs": [each.model_dump() for each in actions.pop("specs", specs)], **actions},
-        }
-    )
+def make_pack(folder: Path, code: str = CODE, specs: tuple[ActionSpec, ...] = ()) -> Pack:
+    specs = specs or (spec("echo", identity="customer"), *(spec(name) for name in NAMES))
+    manifest = {
+        "name": "shop",
+        "title": "Shop",
+        "description": "A shop.",
+        "licence": "Apache-2.0",
+        "actions": {"specs": [each.model_dump() for each in specs]},
+    }
+    folder = folder / "shop"
+    folder.mkdir(exist_ok=True)
+    (folder / "pack.yaml").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "system.md").write_text("Help.", encoding="utf-8")
     (folder / "actions.py").write_text(code, encoding="utf-8")
     (folder / "responses.yml").write_text(RESPONSES, encoding="utf-8")
-    return Pack(folder, manifest, "Help.", (), (), (), (), "0" * 64, digest)
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data" / "x.jsonl").write_text("", encoding="utf-8")
+    return load_pack(folder)
 
 
 @pytest.fixture
@@ -319,19 +342,23 @@ async def test_wrong_arguments_are_rejected(
 
 async def test_required_arguments_and_no_remote_schemas(tmp_path: Path, runner: ActionRunner) -> None:
     strict = spec("says", parameters={**PARAMETERS, "required": ["order_id"]})
-    remote = spec("echo", parameters={"properties": {"a": {"$ref": "http://127.0.0.1:9/schema"}}})
-    pack = make_pack(tmp_path, specs=(strict, remote))
+    pack = make_pack(tmp_path, specs=(strict,))
     with pytest.raises(ActionRejected, match="order_id"):
         await runner.run(ActionRequest(pack=pack, spec=strict))
-    with pytest.raises(ActionFailed):
-        await runner.run(ActionRequest(pack=pack, spec=remote, arguments={"a": 1}))
+    remote = spec("echo", parameters={"properties": {"a": {"$ref": "http://127.0.0.1:9/schema"}}})
+    with pytest.raises(ActionFailed, match="JSON Schema"):
+        check_arguments(remote, {"a": 1})
 
 
-async def test_code_runs_only_when_allowed(pack: Pack, tmp_path: Path) -> None:
-    (tmp_path / "actions.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()", encoding="utf-8")
-    runner = ActionRunner(lambda pack: False)
+async def test_code_runs_only_when_allowed(tmp_path: Path, runner: ActionRunner) -> None:
+    code = f"open({str(tmp_path / 'ran')!r}, 'w').close()"
+    pack = make_pack(tmp_path, code)
+    request = ActionRequest(pack=pack, spec=pack.actions["says"])
     with pytest.raises(PackCodeNotAllowed, match="senmon packs allow shop"):
-        await runner.run(ActionRequest(pack=pack, spec=pack.actions["says"]))
+        await ActionRunner(lambda pack: False).run(request)
+    (pack.path / "actions.py").write_text(code + "  # changed after it was loaded", encoding="utf-8")
+    with pytest.raises(PackCodeNotAllowed, match="changed after"):
+        await runner.run(request)
     assert not (tmp_path / "ran").exists()
 
 
@@ -419,20 +446,24 @@ async def test_changed_code_is_loaded_again(pack: Pack, runner: ActionRunner, tm
     await runner.run(request)
     old = {name for name in set(sys.modules) - before if name.startswith("senmon_pack_shop")}
     assert len(old) == 1
-    changed = make_pack(tmp_path, CODE.replace('"half "', '"whole "'), digest="d2")
+    changed = make_pack(tmp_path, CODE.replace('"half "', '"whole "'))
     assert (await runner.run(replace(request, pack=changed))).texts[0] == "whole"
     assert not old & set(sys.modules)
-    assert not (tmp_path / "__pycache__").exists()
+    assert not (pack.path / "__pycache__").exists()
 
 
 @pytest.mark.parametrize(
-    "code", ["import nothing_like_this", "raise SystemExit", "def broken(:", CODE + CODE]
+    "code",
+    [
+        "import nothing_like_this",
+        "raise SystemExit",
+        "def broken(:",
+        CODE + "\nclass Again(Echo):\n    pass\n",
+    ],
 )
 async def test_code_that_does_not_load_is_an_action_failure(
     tmp_path: Path, runner: ActionRunner, code: str
 ) -> None:
-    if code == CODE + CODE:
-        code = CODE + "\nclass Again(Echo):\n    pass\n"
     pack = make_pack(tmp_path, code)
     with pytest.raises(ActionFailed):
         await runner.run(ActionRequest(pack=pack, spec=pack.actions["streams"]))
@@ -449,6 +480,7 @@ async def test_hung_threads_are_bounded() -> None:
 
 
 def test_the_runner_is_light() -> None:
-    code = "import sys, senmon.actions.runner; print([m for m in ('rasa_sdk','torch','httpx','jsonschema') if m in sys.modules])"
+    heavy = ("rasa_sdk", "torch", "httpx", "jsonschema", "yaml")
+    code = f"import sys, senmon.actions.runner; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -29,7 +29,8 @@ from senmon.errors import (
     SenmonError,
 )
 from senmon.messages import Identity, Message
-from senmon.packs.manifest import ActionSpec, PackManifest
+from senmon.packs.loader import load_pack
+from senmon.packs.manifest import ActionSpec
 from senmon.packs.pack import Pack
 
 CODE = """
@@ -88,19 +89,22 @@ def make_pack(folder: Path, runtime: str, url: str = "") -> Pack:
         )
         for name in names
     ]
-    manifest = PackManifest.model_validate(
-        {
-            "name": "shop",
-            "title": "Shop",
-            "description": "A shop.",
-            "licence": "Apache-2.0",
-            "actions": {"runtime": runtime, "url": url, "specs": [each.model_dump() for each in specs]},
-        }
-    )
+    manifest = {
+        "name": "shop",
+        "title": "Shop",
+        "description": "A shop.",
+        "licence": "Apache-2.0",
+        "actions": {"runtime": runtime, "url": url, "specs": [each.model_dump() for each in specs]},
+    }
+    folder = folder / "shop"
     folder.mkdir(exist_ok=True)
+    (folder / "pack.yaml").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "system.md").write_text("Help.", encoding="utf-8")
     (folder / "actions.py").write_text(CODE, encoding="utf-8")
     (folder / "responses.yml").write_text(RESPONSES, encoding="utf-8")
-    return Pack(folder, manifest, "Help.", (), (), (), (), "0" * 64, "d1")
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data" / "x.jsonl").write_text("", encoding="utf-8")
+    return load_pack(folder)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +115,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def rasa_server(folder: Path) -> Iterator[str]:
     """`python -m rasa_sdk --actions actions` in the pack's folder."""
-    make_pack(folder, "in_process")
-    with rasa_action_server(folder) as url:
+    with rasa_action_server(make_pack(folder, "in_process").path) as url:
         yield url
 
 
@@ -121,10 +124,11 @@ def rasa_action_server(folder: Path) -> Iterator[str]:
     port = free_port()
     environment = {**os.environ, "SANIC_HOST": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions", "-p", str(port)]
-    with (folder / "server.log").open("wb") as output:
+    report = folder.parent / "server.log"
+    with report.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/health", process, folder / "server.log")
+        wait_until_healthy(f"http://127.0.0.1:{port}/health", process, report)
         yield f"http://127.0.0.1:{port}/webhook"
     finally:
         process.terminate()

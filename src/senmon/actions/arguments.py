@@ -50,12 +50,9 @@ def _schema_faults(spec: ActionSpec, arguments: Mapping[str, Any]) -> list[tuple
     # An explicit registry: without one jsonschema fetches remote `$ref`s over the network.
     validator = Draft202012Validator({"type": "object", **spec.parameters}, registry=Registry())
     try:
-        errors = sorted(
-            validator.iter_errors(dict(arguments)), key=lambda error: [str(p) for p in error.path]
-        )
-    except Exception as error:  # jsonschema raises what a wrong schema makes it trip over
-        raise ActionFailed(
-            f"The parameters of `{spec.name}` are not a usable JSON Schema.",
-            remedy="correct them in pack.yaml",
-        ) from error
+        errors = list(validator.iter_errors(dict(arguments)))
+    except Exception as error:  # jsonschema raises whatever a wrong schema makes it trip over
+        why = f"The parameters of `{spec.name}` are not a usable JSON Schema."
+        raise ActionFailed(why, remedy="correct them in pack.yaml") from error
+    errors.sort(key=lambda error: [str(part) for part in error.path])
     return [(".".join(str(part) for part in error.path), error.message[:200]) for error in errors]

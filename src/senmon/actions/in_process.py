@@ -19,7 +19,8 @@ from typing import Any
 
 from senmon.actions.reply import Reply
 from senmon.actions.worker_thread import WorkerThreads
-from senmon.errors import ActionFailed, ActionRejected, ActionUnknown
+from senmon.errors import ActionFailed, ActionRejected, ActionUnknown, PackCodeNotAllowed
+from senmon.packs.inventory import take_inventory
 from senmon.packs.pack import Pack
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class InProcess:
     async def call(
         self, pack: Pack, name: str, tracker: dict[str, Any], domain: dict[str, Any], timeout: float
     ) -> Reply:
-        """Raises ActionUnknown, ActionRejected, ActionFailed. What the action raised is the cause, and logged."""
+        """Raises ActionUnknown, ActionRejected, ActionFailed. What the action raised is logged."""
         events, responses = await self._threads.call(lambda: self._run(pack, name, tracker, domain, timeout))
         return Reply.of(name, events, responses)
 
@@ -99,10 +100,10 @@ async def _finish(events: Any, dispatcher: Any, timeout: float) -> Any:
 
 
 def load_code(pack: Pack) -> LoadedCode:
-    """Imports `actions.py` (or the package `actions/`) and makes an instance of each action class.
+    """Imports `actions.py` and makes an instance of each action class.
 
-    Raises ActionFailed when the code can't be imported or two actions share a name; ActionUnknown when
-    there is no code.
+    Raises ActionFailed when the code can't be imported or two actions share a name, ActionUnknown when
+    there is no code, PackCodeNotAllowed when it is not the code that the pack was loaded with.
     """
     module = _import(pack)
     found: dict[str, Any] = {}
@@ -125,14 +126,12 @@ class _Uncached(SourceFileLoader):
 
 
 def _import(pack: Pack) -> ModuleType:
-    path = _source(pack)
+    path = pack.path / "actions.py"
+    _unchanged(pack, path)
     place = hashlib.sha256(str(path).encode("utf-8")).hexdigest()[:8]
     name = f"senmon_pack_{pack.name.replace('-', '_')}_{place}_{pack.code_digest[:12]}"
-    search = [str(path.parent)] if path.name == "__init__.py" else None
     loader = _Uncached(name, str(path))
-    spec = importlib.util.spec_from_file_location(
-        name, path, loader=loader, submodule_search_locations=search
-    )
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None:
         raise ActionFailed(f"The code of the pack `{pack.name}` can't be loaded.")
     module = importlib.util.module_from_spec(spec)
@@ -146,11 +145,16 @@ def _import(pack: Pack) -> ModuleType:
     return module
 
 
-def _source(pack: Pack) -> Path:
-    for path in (pack.path / "actions.py", pack.path / "actions" / "__init__.py"):
-        if path.is_file():
-            return path
-    raise ActionUnknown(f"The pack `{pack.name}` has no actions.py.", remedy=_HOW)
+def _unchanged(pack: Pack, path: Path) -> None:
+    """What was allowed is the code that the pack was loaded with, not what lies there now."""
+    if not path.is_file():
+        raise ActionUnknown(f"The pack `{pack.name}` has no actions.py.", remedy=_HOW)
+    files = take_inventory(pack.path)
+    if files.digest(files.code()) != pack.code_digest:
+        raise PackCodeNotAllowed(
+            f"The code of the pack `{pack.name}` changed after the pack was loaded.",
+            remedy="load the pack again and allow its new code",
+        )
 
 
 def _instances(pack: Pack, module: ModuleType) -> list[Any]:

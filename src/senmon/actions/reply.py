@@ -17,8 +17,20 @@ log = logging.getLogger(__name__)
 MAX_RESULT_BYTES = 64 * 1024
 #: Events that record history or undo nothing: they change nothing here.
 HARMLESS = frozenset(
-    "action action_execution_rejected agent bot cancel_reminder export form_validation loop_interrupted "
-    "resume session_ended session_started user".split()
+    {
+        "action",
+        "action_execution_rejected",
+        "agent",
+        "bot",
+        "cancel_reminder",
+        "export",
+        "form_validation",
+        "loop_interrupted",
+        "resume",
+        "session_ended",
+        "session_started",
+        "user",
+    }
 )
 
 

@@ -40,7 +40,7 @@ class ActionRequest:
     spec: ActionSpec
     arguments: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, Any] = field(default_factory=dict)
-    identity: Identity = Identity()
+    identity: Identity = field(default_factory=Identity)
     messages: tuple[Message, ...] = ()
     sender: str = "local"
 

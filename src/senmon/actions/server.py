@@ -52,10 +52,8 @@ class ActionServer:
                 status, body = await self._post(url, with_domain, timeout)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             log.warning("action server %s: %s: %s", url, type(error).__name__, error)
-            raise ActionFailed(
-                f"The action server did not answer `{name}`.",
-                remedy="check that it runs and the pack's actions.url",
-            ) from error
+            remedy = "check that it runs, and the pack's actions.url"
+            raise ActionFailed(f"The action server did not answer `{name}`.", remedy=remedy) from error
         reply = _read(url, name, status, body)
         self._known[url] = digest
         return reply
@@ -76,9 +74,7 @@ class ActionServer:
 
 def _read(url: str, name: str, status: int, body: bytes) -> Reply:
     if status == 404:
-        raise ActionUnknown(
-            f"The action server has no action `{name}`.", remedy="see GET /actions of the server"
-        )
+        raise ActionUnknown(f"The action server has no action `{name}`.", remedy="see its GET /actions")
     if status == 400:
         log.warning("action server %s rejected %s: %r", url, name, body[:500])
         raise ActionRejected(f"`{name}` refused to run.")
