@@ -1,0 +1,85 @@
+"""The `senmon` command: puts the groups together and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from senmon import __version__
+from senmon.cli import output
+from senmon.errors import ProblemsError, SenmonError
+
+app = typer.Typer(
+    name="senmon",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Domain chatbots that can be trusted in their domain.\n\n"
+    "Start with `senmon up`: it serves every pack at http://127.0.0.1:8000 and tunes what is untuned.\n\n"
+    "Then: `senmon new NAME` (a pack of your own) → `senmon check NAME` → `senmon tune NAME` → "
+    "`senmon eval NAME` → `senmon adapters release NAME`.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"senmon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Domain chatbots that can be trusted in their domain."""
+
+
+def _compose() -> None:
+    from senmon.cli import adapters, chatting, doctor, importing, packs, serving, tuning
+
+    app.command(rich_help_panel="Serve")(serving.up)
+    app.command(rich_help_panel="Serve")(serving.serve)
+    app.command(rich_help_panel="Serve")(chatting.chat)
+    app.command(rich_help_panel="Serve")(chatting.route)
+    app.command(rich_help_panel="Packs")(packs.new)
+    app.command(rich_help_panel="Packs")(packs.check)
+    app.add_typer(packs.app, name="packs", rich_help_panel="Packs")
+    app.add_typer(importing.app, name="import", rich_help_panel="Packs")
+    app.command(rich_help_panel="Adapters")(tuning.tune)
+    app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
+    app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
+    app.command(rich_help_panel="Machine")(doctor.doctor)
+
+
+def run() -> None:
+    """Entry point. Exit codes: 0 done, 1 senmon's own errors, 2 usage, 130 Ctrl-C."""
+    _compose()
+    try:
+        app()
+    except SenmonError as error:
+        _report(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        output.note("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _report(error: SenmonError) -> None:
+    if output.wants_json():
+        data: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+        if isinstance(error, ProblemsError):
+            data["problems"] = [str(problem) for problem in error.problems]
+        output.emit({"error": data}, json=True)
+    output.errors.print(f"[bold red]error[/] [dim]{error.code}[/]")
+    output.errors.print(str(error), markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run()
