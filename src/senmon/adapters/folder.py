@@ -65,15 +65,18 @@ def canonical_config(config: Mapping[str, Any], *, base: str, revision: str | No
     return {**config, **sorted_lists, "base_model_name_or_path": base, "revision": revision}
 
 
-def version_of(folder: Path) -> str:
-    """The version of a folder: sha256 over its weights and its canonical config, 64 hex digits."""
+def version_of(folder: Path, config: Mapping[str, Any] | None = None) -> str:
+    """The version of a folder: sha256 over its weights and its canonical config, 64 hex digits.
+
+    `config` stands in for the folder's own `adapter_config.json`.
+    """
     try:
-        config = canonical_json(read_config(folder))
+        text = canonical_json(read_config(folder) if config is None else config)
     except ValueError as error:
         raise AdapterCorrupt(f"{folder / CONFIG}: {error}", remedy=RETUNE) from error
     seal = hashlib.sha256(b"senmon adapter 1\n")
     seal.update(file_digest(folder / WEIGHTS).encode())
-    seal.update(hashlib.sha256(config.encode("utf-8")).hexdigest().encode())
+    seal.update(hashlib.sha256(text.encode("utf-8")).hexdigest().encode())
     return seal.hexdigest()
 
 

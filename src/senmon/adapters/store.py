@@ -133,7 +133,7 @@ class AdapterStore:
         AdapterError when the folder is unsafe or the disk is full; nothing half-written can be loaded.
         """
         config = folder.check_folder(source)
-        card = card.model_copy(update=_from_config(config))
+        card = card.model_copy(update={**_from_config(config), "base": portable(card.base)})
         root = self._root(card.pack)
         try:
             with durable.locked(root):
@@ -303,13 +303,16 @@ class AdapterStore:
     def _publish(
         self, root: Path, source: Path, config: Mapping[str, Any], card: AdapterCard, tokenizer: Path | None
     ) -> Adapter:
+        config = folder.canonical_config(config, base=card.base, revision=card.base_revision)
+        version = folder.version_of(source, config)
+        final = root / version
+        existing, fault = self._usable(card.pack, version) if final.is_dir() else (None, "")
+        if existing is not None and not fault:
+            return existing
         with durable.temporary_folder(root) as temporary:
             write_folder(temporary, source, config, card, tokenizer=tokenizer)
-            version = folder.version_of(temporary)
-            final = root / version
-            existing, fault = self._usable(card.pack, version) if final.is_dir() else (None, "")
-            if existing is not None and not fault:
-                return existing
+            if folder.version_of(temporary) != version:
+                raise AdapterError(f"{source}: changed while it was copied", remedy="publish it again")
             durable.install_folder(temporary, final)
         return Adapter(card.pack, version, final, read_card(final))
 
@@ -323,7 +326,7 @@ def write_folder(
     tokenizer: Path | None = None,
     readme: str = "",
 ) -> None:
-    """Fills `target` with a complete PEFT folder. `readme` "" writes the model card of the card alone."""
+    """Fills `target` with a complete PEFT folder: `config` is canonical, `readme` "" is made of the card."""
     origins = {name: source / name for name in (folder.WEIGHTS, *folder.COMPANIONS)}
     for name in folder.COMPANIONS:
         if tokenizer is not None and not origins[name].is_file():
@@ -331,11 +334,15 @@ def write_folder(
     for name, origin in origins.items():
         if origin.is_file() and not origin.is_symlink():
             shutil.copyfile(origin, target / name)
-    canonical = folder.canonical_config(config, base=card.base, revision=card.base_revision)
-    durable.write_json(target / folder.CONFIG, canonical)
+    durable.write_json(target / folder.CONFIG, dict(config))
     durable.write_text(target / README, readme or model_card(card))
     files = {path.name: folder.file_digest(path) for path in sorted(target.iterdir())}
     durable.write_json(target / CARD_FILE, card.model_copy(update={"files": files}).model_dump(mode="json"))
+
+
+def portable(base: str) -> str:
+    """A base's name that says nothing of this machine: a folder by its last part."""
+    return Path(base).name if Path(base).is_absolute() else base
 
 
 def _from_config(config: Mapping[str, Any]) -> dict[str, Any]:
