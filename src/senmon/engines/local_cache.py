@@ -1,0 +1,175 @@
+"""Keys and values: a slot per running row, and blocks kept for prefixes that come again."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache
+
+#: Slots grow by this many tokens; an idle engine keeps at most `_IDLE_TOKENS` in all slots together.
+_GROWTH = 256
+_IDLE_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class KVShape:
+    """What one token's keys and values look like."""
+
+    layers: int
+    heads: int
+    head_dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+
+class SlotCache(Cache):  # type: ignore[misc]
+    """One tensor `[layers, 2, slots, heads, tokens, head_dim]`, grown on demand up to slots × context.
+
+    A forward pass first says with `aim_row` or `aim_rows` where its keys and values go; the model then
+    writes through `update`. Positions beyond a row's length hold zeros or finite left-overs, and are masked.
+    """
+
+    def __init__(self, shape: KVShape, *, slots: int, context: int) -> None:
+        self.layers: list[Any] = []
+        self.shape = shape
+        self.slots = slots
+        self.context = context
+        self._store = self._zeros(0, 0)
+        self._rows = slice(0, 0)
+        self._places: slice | torch.Tensor = slice(0, 0)
+        self._seen = 0
+        self._width = 0
+
+    def aim_row(self, slot: int, start: int, count: int) -> None:
+        """The next pass writes `count` tokens of one row, from `start` on."""
+        self.reserve(slot + 1, start + count)
+        self._rows, self._places = slice(slot, slot + 1), slice(start, start + count)
+        self._seen, self._width = start, start + count
+
+    def aim_rows(self, places: torch.Tensor, width: int) -> None:
+        """The next pass writes one token of each of the first rows, row `i` at `places[i]` < `width`."""
+        self.reserve(len(places), width)
+        self._rows, self._places = slice(0, len(places)), places
+        self._seen, self._width = width - 1, width
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`[rows, heads, new, head_dim]` in, `[rows, heads, width, head_dim]` out (views)."""
+        keys, values = self._store[layer_idx, 0, self._rows], self._store[layer_idx, 1, self._rows]
+        if isinstance(self._places, slice):
+            keys[:, :, self._places] = key_states
+            values[:, :, self._places] = value_states
+        else:
+            rows = torch.arange(len(self._places), device=self._places.device)
+            keys[rows, :, self._places] = key_states[:, :, 0]
+            values[rows, :, self._places] = value_states[:, :, 0]
+        return keys[:, :, : self._width], values[:, :, : self._width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self._seen
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
+        return self._width, 0
+
+    def get_max_length(self, layer_idx: int | None = None) -> int:
+        return self.context
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that storage is allocated for."""
+        return int(self._store.shape[2] * self._store.shape[4])
+
+    def reserve(self, rows: int, width: int) -> None:
+        """Makes room; what is stored stays."""
+        have_rows, have_width = self._store.shape[2], self._store.shape[4]
+        if rows <= have_rows and width <= have_width:
+            return
+        more_rows = have_rows if rows <= have_rows else min(self.slots, max(rows, 2 * have_rows))
+        more_width = have_width if width <= have_width else min(self.context, -(-width // _GROWTH) * _GROWTH)
+        grown = self._zeros(more_rows, more_width)
+        grown[:, :, :have_rows, :, :have_width] = self._store
+        self._store = grown
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copies the first `length` tokens of a row into another slot."""
+        self._store[:, :, target, :, :length] = self._store[:, :, source, :, :length]
+
+    def read(self, slot: int, start: int, stop: int) -> torch.Tensor:
+        """A copy `[layers, 2, heads, stop − start, head_dim]`."""
+        return self._store[:, :, slot, :, start:stop].clone()
+
+    def write(self, slot: int, start: int, block: torch.Tensor) -> None:
+        stop = start + block.shape[3]
+        self.reserve(slot + 1, stop)
+        self._store[:, :, slot, :, start:stop] = block
+
+    def clear(self, slot: int) -> None:
+        """Zeros a slot that may hold values that aren't finite: masked, they would still spoil sums."""
+        self._store[:, :, slot : slot + 1] = 0
+
+    def drop(self) -> None:
+        """Forgets everything."""
+        self._store = self._zeros(0, 0)
+
+    def trim(self) -> None:
+        """Gives memory back after a peak; for an idle engine."""
+        if self.tokens > _IDLE_TOKENS:
+            self.drop()
+
+    def _zeros(self, rows: int, width: int) -> torch.Tensor:
+        s = self.shape
+        return torch.zeros((s.layers, 2, rows, s.heads, width, s.head_dim), dtype=s.dtype, device=s.device)
+
+
+class PrefixCache:
+    """Blocks of keys and values by what led to them, least recently used out first.
+
+    A block's key is a chain: digest(previous key, its tokens), begun from the adapter's version. LoRA
+    changes keys and values, so nothing is ever shared across adapters.
+    """
+
+    def __init__(self, tokens: int, *, block: int = 32) -> None:
+        self.block = block
+        self._limit = tokens // block
+        self._blocks: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def find(self, space: str, ids: Sequence[int]) -> list[torch.Tensor]:
+        """The longest known run of whole blocks at the start of `ids`, leaving at least one token over."""
+        found: list[bytes] = []
+        for key in self._chain(space, ids, (len(ids) - 1) // self.block):
+            if key not in self._blocks:
+                break
+            found.append(key)
+        # Ends first, so that a chain loses its end before its beginning.
+        for key in reversed(found):
+            self._blocks.move_to_end(key)
+        return [self._blocks[key] for key in found]
+
+    def keep(self, space: str, ids: Sequence[int], slots: SlotCache, slot: int) -> None:
+        """Keeps the whole blocks of a row whose keys and values for `ids` lie in `slot`."""
+        keys = list(self._chain(space, ids, min(len(ids) // self.block, self._limit)))
+        for index, key in enumerate(keys):
+            if key not in self._blocks:
+                start = index * self.block
+                self._blocks[key] = slots.read(slot, start, start + self.block)
+        for key in reversed(keys):
+            self._blocks.move_to_end(key)
+        while len(self._blocks) > self._limit:
+            self._blocks.popitem(last=False)
+
+    def _chain(self, space: str, ids: Sequence[int], count: int) -> Iterator[bytes]:
+        key = hashlib.blake2b(space.encode("utf-8"), digest_size=16).digest()
+        for index in range(count):
+            tokens = array("q", ids[index * self.block : (index + 1) * self.block])
+            key = hashlib.blake2b(key + tokens.tobytes(), digest_size=16).digest()
+            yield key
