@@ -1,0 +1,1 @@
+"""Datasets: examples, loading, splits, hygiene, readiness, import."""

@@ -1,0 +1,59 @@
+"""Which split an example belongs to, and whether the splits leak into each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from senmon.dataset.example import Example, Split
+from senmon.dataset.normal_form import conversation_key, request_key
+from senmon.dataset.record import Record
+from senmon.errors import Problem
+
+#: Below this many distinct requests nothing is held out by force.
+FEWEST = 5
+
+
+def assign_splits(records: Sequence[Record], valid_percent: int) -> tuple[Split, ...]:
+    """The split of each record.
+
+    A split that is given is kept. The others go by the hash of their normalised request, so that
+    near-identical requests stay together, and with a like request whose split is given. When the hash
+    holds nothing out, the request with the smallest hash is held out.
+    """
+    keys = [request_key(_request(record)) for record in records]
+    given = {key: record.split for key, record in zip(keys, records, strict=True) if record.split}
+    free = {key: _share(key) for key in keys if key not in given}
+    held = {key for key, share in free.items() if share < valid_percent / 100}
+    if not held and "valid" not in given.values() and len(free) >= FEWEST:
+        held = {min(free, key=lambda key: free[key])}
+
+    def choose(key: str, record: Record) -> str:
+        return record.split or given.get(key) or ("valid" if key in held else "train")
+
+    return tuple(cast(Split, choose(key, record)) for key, record in zip(keys, records, strict=True))
+
+
+def _request(record: Record) -> str:
+    return next((message.content for message in record.messages if message.role == "user"), "")
+
+
+def _share(key: str) -> float:
+    """A number in [0, 1) that depends on `key` alone."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
+
+
+def leaks(examples: Sequence[Example]) -> Iterator[Problem]:
+    """Identical normalised conversations on two sides of a split."""
+    first: dict[str, Example] = {}
+    for example in examples:
+        other = first.setdefault(conversation_key(example.messages), example)
+        if other.split != example.split:
+            path, _, line = example.source.rpartition(":")
+            why = (
+                f"the same conversation is in `{example.split}` here and in `{other.split}` at {other.source}"
+            )
+            yield Problem(
+                path, int(line or 0), "split", why, "remove one of the two, or give both the same split"
+            )
