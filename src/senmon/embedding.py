@@ -85,7 +85,7 @@ class Encoder:
         return cls(folder, _combined(verify(folder, PUBLISHED)))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32 [n, dim], in the order of `texts`. Only the first 128 tokens of a text count."""
+        """Unit vectors, float32 [n, dim], in the order of `texts`. A text's first 128 tokens count."""
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
         cut = [text[:MAX_CHARACTERS] for text in texts]
@@ -109,12 +109,16 @@ class Encoder:
     def _encode(self, texts: Sequence[str]) -> Vectors:
         model, tokenizer = self._loaded()
         with self._tokenizing:
-            tokens = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, padding=False)["input_ids"]
+            tokens = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, padding=False)[
+                "input_ids"
+            ]
         order = sorted(range(len(texts)), key=lambda row: (len(tokens[row]), row))
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
-            vectors[rows] = _pool(model, [tokens[row] for row in rows], tokenizer.pad_token_id or 0, self._pooling)
+            vectors[rows] = _pool(
+                model, [tokens[row] for row in rows], tokenizer.pad_token_id or 0, self._pooling
+            )
         return vectors
 
     def _loaded(self) -> tuple[Any, Any]:
@@ -125,7 +129,7 @@ class Encoder:
 
 
 def verify(folder: Path, published: Mapping[str, str]) -> dict[str, str]:
-    """The sha256 of every file of `folder`. Raises BaseCorrupt naming the files that differ from `published`."""
+    """The sha256 of every file of `folder`. Raises BaseCorrupt naming those that differ from `published`."""
     found = _digests(folder, _files(folder))
     wrong = sorted(name for name in {*found, *published} if found.get(name) != published.get(name))
     if wrong:
@@ -143,7 +147,9 @@ def _packaged_folder() -> Path | None:
         return None
     folder = Path(str(distribution.locate_file(MODEL_FOLDER)))
     if not folder.is_dir():
-        raise BaseCorrupt(f"{PACKAGE} is installed without its folder {folder}", remedy=f"reinstall {PACKAGE}==0.1.0")
+        raise BaseCorrupt(
+            f"{PACKAGE} is installed without its folder {folder}", remedy=f"reinstall {PACKAGE}==0.1.0"
+        )
     return folder
 
 
@@ -200,11 +206,16 @@ def _pooling(path: Path) -> str:
 def _load(path: Path) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    quiet = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     model = AutoModel.from_pretrained(
         path, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
+    if quiet:
+        logging.enable_progress_bar()
     return model.eval(), tokenizer
 
 

@@ -37,9 +37,12 @@
     │   ├── RunNotFound
     │   └── RunConflict               same client_id with another text, or a run is under way
     ├── Unparsable                    text is not maths within the grammar's limits
+    ├── RequestInvalid                a request that can't be understood: param names the culprit
+    ├── RouterUnfit                   a saved router is damaged, or made for other packs or another encoder
     └── AccessError
         ├── Unauthenticated
-        └── Forbidden
+        ├── Forbidden
+        └── RateLimited               retry_after seconds
 """
 
 from __future__ import annotations
@@ -247,6 +250,18 @@ class Unparsable(SenmonError):
     code = "unparsable"
 
 
+class RequestInvalid(SenmonError):
+    code = "request_invalid"
+
+    def __init__(self, message: str, *, param: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.param = param
+
+
+class RouterUnfit(SenmonError):
+    code = "router_unfit"
+
+
 class AccessError(SenmonError):
     code = "access_error"
 
@@ -257,3 +272,11 @@ class Unauthenticated(AccessError):
 
 class Forbidden(AccessError):
     code = "forbidden"
+
+
+class RateLimited(AccessError):
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after

@@ -1,0 +1,43 @@
+"""The threshold below which a pack does not answer: split-conformal on held-out messages.
+
+Vovk et al., *Algorithmic Learning in a Random World*: of n held-out scores the k-th smallest with
+k = ⌊(n + 1)(1 − promise)⌋ keeps at least `promise` of new exchangeable messages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from senmon.routing.features import Floats
+
+PROMISE = 0.95
+#: Templated data scores near 1 on itself; people word things differently. No threshold rises above this.
+HIGHEST = 0.4
+#: With too few held-out messages for a quantile, the threshold is this share of their lowest score.
+CAUTION = 0.8
+
+
+def threshold(scores: Floats, promise: float = PROMISE) -> float | None:
+    """The largest threshold that keeps the promise; None when there are too few scores to tell."""
+    rank = math.floor((len(scores) + 1) * (1 - promise) + 1e-9)
+    if rank < 1:
+        return None
+    return min(float(np.sort(scores)[rank - 1]), HIGHEST)
+
+
+def thresholds(scores: Sequence[Floats], promise: float = PROMISE) -> tuple[float, ...]:
+    """One threshold per pack. A tiny pack takes the lower of the common one and a cautious one of its own."""
+    together = np.concatenate(scores) if scores else np.zeros(0, dtype=np.float32)
+    common = threshold(together, promise)
+    return tuple(_one(own, common, promise) for own in scores)
+
+
+def _one(own: Floats, common: float | None, promise: float) -> float:
+    exact = threshold(own, promise)
+    if exact is not None:
+        return exact
+    lowest = min(float(own.min()) * CAUTION, HIGHEST) if len(own) else HIGHEST / 2
+    return lowest if common is None else min(lowest, common)

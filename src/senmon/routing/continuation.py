@@ -1,0 +1,71 @@
+"""Messages that only make sense as part of the conversation they are in: they never move it elsewhere.
+
+Judged by words alone, in English: a message continues when nothing in it names a subject. Other languages are
+left to the router's scores.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_CHARACTERS = 200
+MAX_WORDS = 10
+MAX_CORRECTION_WORDS = 8
+#: `no, the blue one` corrects; more words that name something may start a subject.
+MAX_CORRECTION_SUBJECTS = 2
+
+_LITTLE = """
+a an the and or but so of to in on at by for from with without as than then if it its it's this that
+these those one ones other others another same both either neither none all any some each first second
+third last next i i'm i've i'd i'll im me my mine you you're your yours we us our he she they them their
+there here is are was were be been am isn't isnt aren't wasn't do does did don't dont doesn't didn't done
+doing have has had can can't cant could couldn't will won't would wouldn't should shall may might must
+let lets let's not no nope nah yes yeah yep yup sure ok okay k fine right correct exactly true false
+wrong perhaps maybe please thanks thank thx ty cheers hello hi hey hiya bye goodbye morning afternoon
+evening night good great nice cool awesome perfect wow oh ah hm hmm um uh well alright lovely welcome
+sorry pardon oops what why how who when where which what's whats how's that's thats huh eh really very
+too also just only even still again more less most much many few little bit lot else instead already now
+later soon before after once think know mean meant say said tell told understand understood get got give
+see make sense explain help hint hints show try tried go going continue stop wait hold moment minute
+second sec back repeat rephrase answer question step idea clue stuck lost confused sure unsure guess
+ready finished about up down out off over like want need way thing things something anything nothing
+everything part bit kind because since ago far long actually anyway though quite probably course indeed
+am pm today tomorrow yesterday one two three four five six seven eight nine ten eleven twelve zero half
+plus minus times equals squared
+"""
+_LITTLE_WORDS = frozenset(_LITTLE.split())
+_CORRECTION = re.compile(
+    r"^(no|nope|not that|not this|sorry|oops|i meant|i mean|i said|wait|wrong|that's wrong|that's not|"
+    r"thats not|actually (it's|its|i meant|no)|the other|make that)\b[ ,.:;!-]*",
+    re.IGNORECASE,
+)
+_ANSWERS_NOTHING = re.compile(r"^[\W_]*$")
+_VALUE = re.compile(r"^(?:#?[\w.+-]*\d[\w.+%/:-]*|[a-z]|[^\s@]+@[^\s@]+\.[a-z]{2,}|[\W_]+)$", re.IGNORECASE)
+#: Splits `3x+5=20` and keeps `don't` and `SO-1042` whole.
+_TOKEN = re.compile(r"[^\s,;!?()\[\]{}=+*/^<>|\"“”]+")
+
+
+def continuation(text: str) -> str | None:
+    """Why `text` continues whatever conversation it is in; None when it may start something else."""
+    text = text.strip()
+    if _ANSWERS_NOTHING.match(text):
+        return "no words"
+    if len(text) > MAX_CHARACTERS:
+        return None
+    words = [_word(token) for token in _TOKEN.findall(text.replace("’", "'"))]
+    words = [word for word in words if word]
+    values = [word for word in words if word not in _LITTLE_WORDS and _VALUE.match(word)]
+    little = [word for word in words if word in _LITTLE_WORDS]
+    if len(values) + len(little) == len(words) and len(little) <= MAX_WORDS:
+        return "a value" if values else "a short follow-up"
+    if (
+        len(words) <= MAX_CORRECTION_WORDS
+        and _CORRECTION.match(text)
+        and len(words) - len(little) <= MAX_CORRECTION_SUBJECTS
+    ):
+        return "a correction"
+    return None
+
+
+def _word(token: str) -> str:
+    return token.lower().strip(".:'-_…")
