@@ -139,9 +139,7 @@ def test_tampering_is_found_and_named(store: AdapterStore, publish: Callable[...
         store.promote("shop", adapter.version, reason="test")
 
 
-def test_publishing_again_heals_a_damaged_version(
-    store: AdapterStore, publish: Callable[..., Any]
-) -> None:
+def test_publishing_again_heals_a_damaged_version(store: AdapterStore, publish: Callable[..., Any]) -> None:
     adapter = publish(0)
     (adapter.path / "adapter_model.safetensors").write_bytes(b"cut")
     assert publish(0) == adapter
@@ -170,7 +168,9 @@ def test_refuses_pickles_and_foreign_tensors(store: AdapterStore, tmp_path: Path
     with pytest.raises(AdapterError, match="pickled"):
         store.publish(folder, card())
     folder = peft_folder(tmp_path / "whole")
-    save_file({"model.embed_tokens.weight": np.zeros((2, 2), "float32")}, folder / "adapter_model.safetensors")
+    save_file(
+        {"model.embed_tokens.weight": np.zeros((2, 2), "float32")}, folder / "adapter_model.safetensors"
+    )
     with pytest.raises(AdapterCorrupt, match="not a LoRA factor"):
         store.publish(folder, card())
     folder = peft_folder(tmp_path / "cut")
@@ -301,7 +301,9 @@ def test_a_torn_history_line_is_skipped(store: AdapterStore, publish: Callable[.
     assert [record["version"] for record in store.history("shop")] == [first.version, second.version]
 
 
-def test_names_and_versions_from_outside_stay_inside(store: AdapterStore, publish: Callable[..., Any]) -> None:
+def test_names_and_versions_from_outside_stay_inside(
+    store: AdapterStore, publish: Callable[..., Any]
+) -> None:
     publish(1)
     for pack in ("../shop", "", "Shop", "a/b"):
         with pytest.raises(AdapterNotFound):

@@ -325,10 +325,12 @@ def write_folder(
     *,
     tokenizer: Path | None = None,
     readme: str = "",
+    companions: bool = True,
 ) -> None:
     """Fills `target` with a complete PEFT folder: `config` is canonical, `readme` "" is made of the card."""
-    origins = {name: source / name for name in (folder.WEIGHTS, *folder.COMPANIONS)}
-    for name in folder.COMPANIONS:
+    beside = folder.COMPANIONS if companions else ()
+    origins = {name: source / name for name in (folder.WEIGHTS, *beside)}
+    for name in beside:
         if tokenizer is not None and not origins[name].is_file():
             origins[name] = tokenizer / name
     for name, origin in origins.items():

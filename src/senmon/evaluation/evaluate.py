@@ -21,7 +21,6 @@ from senmon.evaluation.replies import Outcome, answer_all
 from senmon.evaluation.result import EvalReport, Loss, Measurement, compared, measured
 from senmon.evaluation.suite import RouteExpectation, SuiteItem, load_suites
 from senmon.packs.pack import Pack
-from senmon.tuning.heldout import heldout_losses
 
 Mode = Literal["quick", "full"]
 BASE, CANDIDATE, PROMOTED = "base", "candidate", "promoted"
@@ -167,8 +166,10 @@ class _Run:
 
 
 def _losses(base: BaseFiles, path: Path | None, pack: Pack, examples: Sequence[Example]) -> dict[str, Loss]:
-    values, counts = heldout_losses(base, path, pack, examples)
-    triples = zip(examples, values, counts, strict=True)
+    from senmon.tuning.heldout import heldout_losses  # loads torch
+
+    found = heldout_losses(base, path, pack, examples)
+    triples = zip(examples, found.nll, found.tokens, strict=True)
     return {example.id: Loss(float(value), int(count)) for example, value, count in triples}
 
 

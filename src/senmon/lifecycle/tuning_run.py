@@ -5,24 +5,37 @@ from __future__ import annotations
 import asyncio
 import math
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from senmon.adapters import Adapter, AdapterCard, AdapterStore
+from senmon.adapters import Adapter, AdapterStore
 from senmon.bases.catalog import BaseFiles
 from senmon.dataset.loading import load_dataset
 from senmon.engines.protocol import Engine
+from senmon.errors import AdapterError
 from senmon.evaluation.evaluate import EvalProgress, Mode
 from senmon.evaluation.report import write_report
 from senmon.lifecycle.gate import GateVerdict, gate
 from senmon.lifecycle.runs import RunRecorder, recorded
 from senmon.packs.manifest import RecipeSpec
 from senmon.packs.pack import Pack
-from senmon.tuning.tune import Candidate, TuneProgress, tune
+
+if TYPE_CHECKING:
+    from senmon.dataset.example import Dataset
+    from senmon.tuning.progress import TuneProgress
+    from senmon.tuning.tune import Candidate
 
 EngineFactory = Callable[[], Engine]
+OnProgress = Callable[["TuneProgress"], None]
+
+
+class _Stopped(Exception):  # noqa: N818 (not an error: a thread can't pass KeyboardInterrupt on)
+    """The tuning thread was asked to stop and has left a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +68,21 @@ async def tune_pack(
     recipe: RecipeSpec | None = None,
     mode: Mode = "quick",
     promote: bool = True,
-    on_progress: Callable[[TuneProgress], None] | None = None,
+    on_progress: OnProgress | None = None,
     on_evaluation: Callable[[EvalProgress], None] | None = None,
 ) -> TuneResult:
     """Tune, publish, judge, and promote when the gate passed and `promote` is true.
 
     `engine` is called after tuning and must serve `base`; whoever made the engine closes it. The callbacks
-    run in another thread. A failed gate raises nothing: the result says so, and the adapter stays published
+    run in another thread. Cancelling stops at the next step and leaves a checkpoint to go on from. A failed
+    gate raises nothing: the result says so, and the adapter stays published
     for `senmon adapters`. Raises TuningInProgress, DataInvalid, TuningError, AdapterError, EngineError.
     """
     begun = time.monotonic()
     with recorded(home, pack.name) as run:
         dataset = await asyncio.to_thread(load_dataset, pack)
-        before = store.promoted(pack.name)
-        candidate = await asyncio.to_thread(
-            tune,
-            pack,
-            dataset,
-            base=base,
-            out=work_folder(home, pack),
-            recipe=recipe,
-            on_progress=_follow(run, on_progress),
-        )
+        before = await asyncio.to_thread(sound_promoted, store, pack.name)
+        candidate = await _tuned(run, pack, dataset, base, work_folder(home, pack), recipe, on_progress)
         run.update(phase="publish", note="publishing the candidate")
         adapter = await asyncio.to_thread(publish, store, pack, candidate, base, before)
         run.update(phase="gate", note="held-out loss and replies", version=adapter.version)
@@ -98,9 +104,7 @@ async def tune_pack(
                 pack.name, adapter.version, reason=f"passed the {mode} gate", base_digest=base.digest
             )
         shutil.rmtree(work_folder(home, pack), ignore_errors=True)
-        result = TuneResult(
-            run.progress.id, adapter, verdict, promoted, time.monotonic() - begun, run.folder
-        )
+        result = TuneResult(run.progress.id, adapter, verdict, promoted, time.monotonic() - begun, run.folder)
         run.finish(phase="done", passed=verdict.passed, promoted=promoted, result=result.summary, note="")
     return result
 
@@ -113,41 +117,70 @@ def work_folder(home: Path, pack: Pack) -> Path:
 def publish(
     store: AdapterStore, pack: Pack, candidate: Candidate, base: BaseFiles, parent: Adapter | None
 ) -> Adapter:
-    """Puts a candidate into the store, its card completed with what the pack says of itself."""
-    return store.publish(candidate.path, described(candidate.card, pack, parent), tokenizer=base.path)
+    """Puts a candidate into the store, with the adapter that it follows."""
+    card = candidate.card.model_copy(update={"parent": parent.version if parent else None})
+    return store.publish(candidate.path, card, tokenizer=base.path)
 
 
-def described(card: AdapterCard, pack: Pack, parent: Adapter | None) -> AdapterCard:
-    manifest = pack.manifest
-    return card.model_copy(
-        update={
-            "title": f"{manifest.title}: adapter",
-            "description": manifest.description,
-            "licence": manifest.licence,
-            "language": manifest.language,
-            "parent": parent.version if parent else card.parent,
-        }
-    )
+def sound_promoted(store: AdapterStore, pack: str) -> Adapter | None:
+    """The promoted adapter, if it can be loaded: a damaged one must not stand in the way of a new one."""
+    try:
+        promoted = store.promoted(pack)
+        if promoted is not None:
+            store.verify(promoted)
+    except AdapterError:
+        return None
+    return promoted
 
 
-def _follow(
-    run: RunRecorder, on_progress: Callable[[TuneProgress], None] | None
-) -> Callable[[TuneProgress], None]:
+async def _tuned(
+    run: RunRecorder,
+    pack: Pack,
+    dataset: Dataset,
+    base: BaseFiles,
+    out: Path,
+    recipe: RecipeSpec | None,
+    on_progress: OnProgress | None,
+) -> Candidate:
+    """`tune` in a thread, which a cancellation stops by way of its progress reports."""
+    stop = threading.Event()
+
     def follow(progress: TuneProgress) -> None:
-        run.update(
-            phase=progress.phase,
-            step=progress.step,
-            steps=progress.steps,
-            loss=_finite(progress.loss),
-            valid_loss=_finite(progress.valid_loss),
-            tokens_per_second=_finite(progress.tokens_per_second),
-            eta_seconds=_finite(progress.eta_seconds),
-            note=progress.note,
-        )
+        _record(run, progress)
         if on_progress is not None:
             on_progress(progress)
+        if stop.is_set():
+            raise KeyboardInterrupt
 
-    return follow
+    def work() -> Candidate:
+        from senmon.tuning.tune import tune  # loads torch
+
+        try:
+            return tune(pack, dataset, base=base, out=out, recipe=recipe, on_progress=follow)
+        except KeyboardInterrupt:
+            raise _Stopped from None
+
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        stop.set()
+        with suppress(Exception):
+            await task
+        raise
+
+
+def _record(run: RunRecorder, progress: TuneProgress) -> None:
+    run.update(
+        phase="tuned" if progress.phase == "done" else progress.phase,
+        step=progress.step,
+        steps=progress.steps,
+        loss=_finite(progress.loss),
+        valid_loss=_finite(progress.valid_loss),
+        tokens_per_second=_finite(progress.tokens_per_second),
+        eta_seconds=_finite(progress.eta_seconds),
+        note=progress.note,
+    )
 
 
 def _finite(value: float | None) -> float | None:
