@@ -1,0 +1,211 @@
+"""Who is asking. Identities come from verified tokens, or from being on this machine.
+
+Three kinds of token: an API key (`sk-…`, for the OpenAI and Rasa endpoints and for back ends), a visitor's
+token (signed here, short-lived) and a customer's token (signed by the host's site: HS256, `aud` is the
+site, at most one hour). The first two come as `Authorization: Bearer`, the third as `X-Senmon-Customer`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import jwt
+
+from senmon.errors import ConfigError, Forbidden, Unauthenticated
+from senmon.messages import Identity
+from senmon.server.ports import Workspace
+from senmon.store.keys import PREFIX, key_digest
+
+SITE = "local"
+CUSTOMER_HEADER = "x-senmon-customer"
+VISITOR_SECONDS = 2 * 3600
+#: For so long an expired visitor token can still be exchanged for a new one.
+RENEWAL_SECONDS = 7 * 24 * 3600
+CUSTOMER_SECONDS = 3600
+_LEEWAY = 10
+_VISITOR_AUDIENCE = "senmon:visitor"
+_MIN_SECRET = 32
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A signed token and the seconds until it expires."""
+
+    value: str
+    expires_in: int
+
+
+class Authenticator:
+    """Issues and verifies tokens. ConfigError when the host's secret is too short to be safe."""
+
+    def __init__(self, workspace: Workspace, secret: bytes) -> None:
+        self._settings = workspace.settings
+        self._store = workspace.store
+        self._secret = secret
+        self._key_digests = tuple(key_digest(key.get_secret_value()) for key in self._settings.api_keys)
+        self._customer_keys = self._find_customer_keys()
+
+    def _find_customer_keys(self) -> tuple[bytes, ...]:
+        host = self._settings.jwt_secret
+        keys = (host.get_secret_value().encode("utf-8"),) if host else ()
+        if keys and len(keys[0]) < _MIN_SECRET:
+            raise ConfigError(
+                f"SENMON_JWT_SECRET has {len(keys[0])} bytes",
+                remedy="use at least 32 random bytes: openssl rand -hex 32",
+            )
+        return (*keys, self._demo_key) if self.demo else keys
+
+    @property
+    def demo(self) -> bool:
+        """Whether the demo customer may sign in."""
+        return self._settings.demo and self._settings.loopback
+
+    @property
+    def _demo_key(self) -> bytes:
+        return hmac.digest(self._secret, b"demo customer", "sha256")
+
+    # Tokens
+
+    def issue_visitor(
+        self, visitor: str | None = None, *, customer: str | None = None, seconds: int | None = None
+    ) -> Token:
+        """A token for `visitor` (a new one by default), who is `customer` if the host's site said so."""
+        expires_in = min(VISITOR_SECONDS, seconds or VISITOR_SECONDS)
+        claims = {"aud": _VISITOR_AUDIENCE, "sub": visitor or secrets.token_urlsafe(16), "site": SITE}
+        if customer is not None:
+            claims["customer"] = customer
+        return Token(_sign(claims, self._secret, expires_in), expires_in)
+
+    def issue_demo_customer(self, customer: str) -> Token:
+        """Forbidden unless the demo is on and the server listens on loopback."""
+        if not self.demo:
+            raise Forbidden("there is no demo customer here", remedy="SENMON_DEMO=true, on 127.0.0.1 only")
+        return Token(
+            _sign({"aud": SITE, "sub": customer}, self._demo_key, CUSTOMER_SECONDS), CUSTOMER_SECONDS
+        )
+
+    def read_visitor(self, token: str, *, renewing: bool = False) -> Identity:
+        """Raises Unauthenticated. `renewing` also takes one that expired lately."""
+        claims = _verify(token, self._secret, _VISITOR_AUDIENCE, leeway=RENEWAL_SECONDS if renewing else 0)
+        if claims is None:
+            raise Unauthenticated(
+                "the visitor token is invalid or expired", remedy="POST /v1/visitors for a new one"
+            )
+        customer = None if renewing else claims.get("customer")
+        return Identity(str(claims.get("site", SITE)), str(claims["sub"]), customer and str(customer))
+
+    def read_customer(self, token: str, site: str) -> tuple[str, int]:
+        """The customer's id and the seconds that the token is good for. Raises Unauthenticated."""
+        if not self._customer_keys:
+            raise Unauthenticated(
+                "customers can't sign in here", remedy="set SENMON_JWT_SECRET on the server"
+            )
+        for key in self._customer_keys:
+            claims = _verify(token, key, site, leeway=_LEEWAY)
+            if claims is None:
+                continue
+            left = int(float(str(claims["exp"])) - time.time())
+            if left > CUSTOMER_SECONDS + _LEEWAY:
+                raise Unauthenticated(
+                    "the customer token lives too long", remedy="sign it with exp at most 1 h ahead"
+                )
+            if not str(claims["sub"]):
+                break
+            return str(claims["sub"])[:256], max(1, left)
+        raise Unauthenticated(
+            "the customer token is invalid or expired",
+            remedy=f"sign it with HS256, sub = customer, aud = {site!r}, exp at most 1 h ahead",
+        )
+
+    # Requests
+
+    async def visitor(self, headers: Mapping[str, str]) -> Identity:
+        """Who uses the native API: a visitor's token, an API key, or somebody on this machine."""
+        token = _bearer(headers)
+        if token is None:
+            if not await self.trusts_locally(headers):
+                raise Unauthenticated(
+                    "who is asking?", remedy="POST /v1/visitors and send its token as Bearer"
+                )
+            identity = Identity()
+        elif token.startswith(PREFIX):
+            identity = await self._key(token)
+        else:
+            identity = self.read_visitor(token)
+        return self._with_customer(identity, headers)
+
+    async def caller(self, headers: Mapping[str, str]) -> Identity:
+        """Who uses the OpenAI API or the Rasa channel: an API key, or anybody on this machine."""
+        token = _bearer(headers)
+        if await self.trusts_locally(headers):
+            identity = Identity(visitor="api")
+        elif token is None:
+            raise Unauthenticated("an API key is needed", remedy="send Authorization: Bearer sk-…")
+        else:
+            identity = await self._key(token)
+        return self._with_customer(identity, headers)
+
+    async def trusts_locally(self, headers: Mapping[str, str]) -> bool:
+        """Keys are optional as long as nobody made one, on loopback, without a proxy in between."""
+        if not self._settings.loopback or self._key_digests or any(name in headers for name in _FORWARDED):
+            return False
+        return not any(key.revoked is None for key in await self._store.keys())
+
+    async def has_keys(self) -> bool:
+        return bool(self._key_digests) or any(key.revoked is None for key in await self._store.keys())
+
+    async def _key(self, token: str) -> Identity:
+        digest = key_digest(token)
+        # Every key is compared, so that the time taken does not say which one is near.
+        matches = [hmac.compare_digest(digest, known) for known in self._key_digests]
+        if any(matches):
+            return Identity(SITE, f"key:{digest[:16]}", roles=frozenset({"key"}))
+        stored = await self._store.find_key(token)
+        if stored is None:
+            raise Unauthenticated(
+                "the API key is unknown or revoked", remedy="check Authorization: Bearer sk-…"
+            )
+        return Identity(stored.site, f"key:{stored.id}", roles=frozenset({"key"}))
+
+    def _with_customer(self, identity: Identity, headers: Mapping[str, str]) -> Identity:
+        token = headers.get(CUSTOMER_HEADER)
+        if not token:
+            return identity
+        return replace(identity, customer=self.read_customer(token, identity.site)[0])
+
+
+def sender_identity(caller: Identity, sender: str) -> Identity:
+    """A Rasa `sender`, kept apart from the same name under another key."""
+    digest = hashlib.sha256(f"{caller.visitor}\0{sender}".encode()).hexdigest()[:32]
+    return replace(caller, visitor=f"rasa:{digest}")
+
+
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" and token.strip() else None
+
+
+def _sign(claims: Mapping[str, str], key: bytes, seconds: int) -> str:
+    now = int(time.time())
+    return jwt.encode({**claims, "iat": now, "exp": now + seconds}, key, algorithm="HS256")
+
+
+def _verify(token: str, key: bytes, audience: str, *, leeway: int) -> dict[str, object] | None:
+    try:
+        claims: dict[str, object] = jwt.decode(
+            token,
+            key,
+            algorithms=["HS256"],
+            audience=audience,
+            leeway=leeway,
+            options={"require": ["sub", "aud", "exp"]},
+        )
+    except jwt.InvalidTokenError:
+        return None
+    return claims

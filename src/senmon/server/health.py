@@ -1,0 +1,42 @@
+"""Whether the process lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from senmon import __version__
+from senmon.errors import SenmonError
+from senmon.server.responses import errors
+from senmon.server.schemas import Alive, Ready
+from senmon.server.services import Server
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", response_model=Alive, responses=errors(), summary="Is the process alive?")
+async def healthz() -> Alive:
+    """Looks at nothing else."""
+    return Alive(version=__version__)
+
+
+@router.get(
+    "/readyz",
+    response_model=Ready,
+    responses={503: {"model": Ready, "description": "Not yet, or no longer."}, **errors()},
+    summary="Can messages be answered?",
+)
+async def readyz(server: Server) -> Response:
+    """Base loaded, router built, store writable."""
+    ready, checks = server.workspace.ready()
+    store = await _store(server)
+    body = Ready(ready=ready and store == "ok", checks={**checks, "store": store})
+    return JSONResponse(body.model_dump(mode="json"), status_code=200 if body.ready else 503)
+
+
+async def _store(server: Server) -> str:
+    try:
+        await server.workspace.store.check()
+    except SenmonError as error:
+        return error.code
+    return "ok"

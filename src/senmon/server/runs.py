@@ -1,0 +1,256 @@
+"""Runs: one task each, detached from the sockets that follow it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from senmon.errors import EngineUnavailable, SenmonError
+from senmon.messages import Conversation, Event, Identity, Message
+from senmon.server.errors import event_data
+from senmon.server.eventlog import TERMINAL, EventLog
+from senmon.server.ports import Workspace
+from senmon.store.records import Run, RunState
+
+IDLE_SECONDS = 30.0
+RUN_SECONDS = 300.0
+_STATES: dict[str, RunState] = {"done": "done", "error": "failed"}
+_INTERNAL = {"code": "internal_error", "message": "Something broke on our side.", "remedy": "try again"}
+_CLOSING = {
+    "code": "interrupted",
+    "message": "The server is shutting down.",
+    "remedy": "send the message again",
+}
+_TOO_LONG = {"code": "timeout", "message": "The answer took too long.", "remedy": "try again"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message to answer. `history` was said before, and is not stored yet (OpenAI's stateless calls)."""
+
+    conversation: str
+    client_id: str
+    text: str
+    identity: Identity
+    pinned: str | None = None
+    system: str = ""
+    history: tuple[Message, ...] = ()
+
+
+@dataclass(eq=False)
+class _LiveRun:
+    """A run under way. `stopped` is set with the reason in `why`: None for the visitor's wish."""
+
+    run: Run
+    turn: Turn
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    why: dict[str, Any] | None = None
+    followers: int = 0
+    timer: asyncio.TimerHandle | None = None
+    task: asyncio.Task[None] | None = None
+    said: str = ""
+
+    def stop(self, why: dict[str, Any] | None = None) -> None:
+        if not self.stopped.is_set():
+            self.why = why
+            self.stopped.set()
+
+    def end(self) -> Event:
+        """What closes a run that was stopped."""
+        if self.why is not None:
+            return Event("error", self.why)
+        return Event("done", {"finish_reason": "cancelled", "text": self.said.rstrip()})
+
+
+class RunManager:
+    """Starts, follows and stops runs. `close` ends all of them with an error event."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        log: EventLog,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        run_seconds: float = RUN_SECONDS,
+    ) -> None:
+        self._workspace = workspace
+        self._log = log
+        self._idle_seconds = idle_seconds
+        self._run_seconds = run_seconds
+        self._live: dict[str, _LiveRun] = {}
+        self._closing = False
+
+    async def begin(self, turn: Turn) -> Run:
+        """The turn's run, started unless its client_id has one. Raises RunConflict, EngineUnavailable."""
+        if self._closing:
+            raise EngineUnavailable("the server is shutting down", remedy="try again in a moment")
+        ready, _ = self._workspace.ready()
+        if not ready:
+            raise EngineUnavailable(
+                "the server is still starting", remedy="wait for GET /readyz to answer 200"
+            )
+        # Whoever asked may be gone by now; a run that was stored must be driven all the same.
+        return await asyncio.shield(self._begin(turn))
+
+    async def _begin(self, turn: Turn) -> Run:
+        run = await self._workspace.store.start_run(
+            turn.conversation, turn.client_id, turn.text, customer=turn.identity.customer
+        )
+        if run.fresh:
+            live = _LiveRun(run, turn)
+            self._live[run.id] = live
+            live.task = asyncio.create_task(self._drive(live), name=f"run {run.id}")
+            self._expect_followers(live)
+        return run
+
+    async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
+        """The run's events. Close the generator when nobody listens any more."""
+        live = self._live.get(run_id)
+        if live is None:
+            async with aclosing(self._log.follow(run_id, after)) as events:
+                async for event in events:
+                    yield event
+            return
+        live.followers += 1
+        _cancel(live)
+        try:
+            async with aclosing(self._log.follow(run_id, after)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            live.followers -= 1
+            self._expect_followers(live)
+
+    async def stop(self, run_id: str) -> None:
+        """End a run as the visitor wishes, and wait until it has ended. Nothing when it has already."""
+        live = self._live.get(run_id)
+        if live is not None and live.task is not None:
+            live.stop()
+            await asyncio.shield(live.task)
+
+    async def idle(self, conversation: str) -> None:
+        """Wait until no run of this process is under way in a conversation."""
+        tasks = [
+            live.task for live in self._live.values() if live.run.conversation == conversation and live.task
+        ]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def close(self) -> None:
+        """Take no more runs, end those under way."""
+        self._closing = True
+        tasks = [live.task for live in self._live.values() if live.task]
+        for live in self._live.values():
+            live.stop(_CLOSING)
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+
+    def _expect_followers(self, live: _LiveRun) -> None:
+        """Start the clock when nobody follows."""
+        _cancel(live)
+        if live.followers or live.run.id not in self._live:
+            return
+        live.timer = asyncio.get_running_loop().call_later(self._idle_seconds, live.stop)
+
+    async def _drive(self, live: _LiveRun) -> None:
+        state: RunState = "failed"
+        deadline = asyncio.get_running_loop().call_later(self._run_seconds, live.stop, _TOO_LONG)
+        try:
+            last = await self._write(live)
+            state = "stopped" if live.stopped.is_set() and live.why is None else _STATES[last.type]
+        except Exception as error:
+            log.error("run %s could not be stored", live.run.id, exc_info=error)
+            self._log.abandon(live.run.id)
+        finally:
+            deadline.cancel()
+            _cancel(live)
+            await self._finish(live.run.id, state)
+            del self._live[live.run.id]
+
+    async def _finish(self, run_id: str, state: RunState) -> None:
+        try:
+            await self._workspace.store.finish_run(run_id, state)
+        except SenmonError as error:
+            log.error("run %s could not be closed: %s", run_id, error.code)
+
+    async def _write(self, live: _LiveRun) -> Event:
+        """Store the run's events, up to the last one. Never cancelled: only the making of events is."""
+        turn, id = live.turn, live.run.id
+        state = await self._state(turn)
+        said = [message.to_json() for message in (*turn.history, Message("user", turn.text))]
+        public = {"conversation_id": turn.conversation, "client_id": turn.client_id}
+        await self._log.append(id, Event("run", public, {"messages": said}))
+        async with aclosing(_until(live.stopped, self._reply(turn, state))) as events:
+            async for event in events:
+                if event.type == "delta":
+                    live.said += str(event.data.get("text", ""))
+                stored = await self._log.append(id, event)
+                if stored.type in TERMINAL:
+                    return stored
+        return await self._log.append(id, live.end())
+
+    async def _state(self, turn: Turn) -> Conversation:
+        stored = await self._workspace.store.conversation_events(turn.conversation)
+        return Conversation.fold(turn.conversation, stored).with_messages(*turn.history)
+
+    async def _reply(self, turn: Turn, state: Conversation) -> AsyncGenerator[Event, None]:
+        """The assistant's events, with a last one whatever happens."""
+        try:
+            stream = self._workspace.assistant.reply(
+                state, turn.text, turn.identity, pinned=turn.pinned, system=turn.system
+            )
+            async with aclosing(cast(AsyncGenerator[Event, None], stream)) as events:
+                async for event in events:
+                    yield event
+                    if event.type in TERMINAL:
+                        return
+            yield Event("error", _INTERNAL)
+        except SenmonError as error:
+            yield Event("error", event_data(error))
+        except Exception as error:
+            log.error("a reply failed", exc_info=error)
+            yield Event("error", _INTERNAL)
+
+
+def _cancel(live: _LiveRun) -> None:
+    if live.timer is not None:
+        live.timer.cancel()
+        live.timer = None
+
+
+async def _until(stopped: asyncio.Event, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """The events until `stopped`. A task of their own makes them: it alone is cancelled."""
+    queue: asyncio.Queue[Event | None] = asyncio.Queue()
+    maker = asyncio.create_task(_make(cast(AsyncGenerator[Event, None], events), queue))
+    stopping = asyncio.create_task(stopped.wait())
+    try:
+        while not stopped.is_set():
+            getting = asyncio.create_task(queue.get())
+            await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():
+                getting.cancel()
+                return
+            event = getting.result()
+            if event is None:
+                return
+            yield event
+    finally:
+        stopping.cancel()
+        maker.cancel()
+        with suppress(asyncio.CancelledError):
+            await maker
+
+
+async def _make(events: AsyncGenerator[Event, None], queue: asyncio.Queue[Event | None]) -> None:
+    try:
+        async with aclosing(events) as source:
+            async for event in source:
+                queue.put_nowait(event)
+    finally:
+        queue.put_nowait(None)
