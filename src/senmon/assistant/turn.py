@@ -215,7 +215,7 @@ class _Turn:
             adapter=served.adapter,
             tools=tools,
             candidates=candidates(tools, self.state.messages),
-            released=self.state.pending,
+            released=self.state.pending.rstrip(),
             sampling=sampling,
         )
 
@@ -313,8 +313,8 @@ class _Turn:
         return text, failed
 
     def _release(self, text: str, raw: str) -> Event:
-        if not self.said:
-            text = text.lstrip()
+        if not self.said or self.said[-1].isspace():
+            text, raw = text.lstrip(), raw.lstrip()
         self.said += text
         return self.emit("delta", {"text": text}, {"raw": raw} if raw != text else {})
 

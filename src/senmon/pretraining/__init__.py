@@ -1,0 +1,1 @@
+"""Pretraining: corpus → token shards → base."""
