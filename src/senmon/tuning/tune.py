@@ -1,0 +1,253 @@
+"""Dataset + recipe → adapter candidate."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from senmon.adapters import AdapterCard
+from senmon.adapters.durable import canonical_json
+from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
+from senmon.errors import DataInvalid, Problem
+from senmon.packs.manifest import RecipeSpec
+from senmon.rendering import Renderer, prefix_digest, prefix_message
+from senmon.tuning import checkpoint, lora
+from senmon.tuning.budget import Plan, limits, plan_everything, plan_within
+from senmon.tuning.curve import Scalars, write_curve
+from senmon.tuning.lock import tuning_lock
+from senmon.tuning.progress import OnProgress, TuneProgress, ignore
+from senmon.tuning.recipe import recipe_digest
+from senmon.tuning.rows import Row, render_rows
+from senmon.tuning.shared_prefix import SharedPrefixLoss, can_share
+from senmon.tuning.training import Job, Training, measure_speed
+
+if TYPE_CHECKING:
+    from senmon.dataset.example import Dataset
+    from senmon.packs.pack import Pack
+
+__all__ = ["Candidate", "TuneProgress", "tune"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What tuning makes: a folder in PEFT's layout, not yet published. `note` says what was learnt from."""
+
+    path: Path
+    card: AdapterCard
+    metrics: Mapping[str, float]
+    note: str
+    curve: Path
+
+
+def tune(
+    pack: Pack,
+    dataset: Dataset,
+    *,
+    base: BaseFiles,
+    out: Path,
+    recipe: RecipeSpec | None = None,
+    on_progress: OnProgress | None = None,
+    resume: bool = True,
+    threads: int | None = None,
+    checkpoint_seconds: float = 30.0,
+    device: str | None = None,
+) -> Candidate:
+    """Tune a LoRA adapter on `dataset.split("train")`; early stopping looks at `split("valid")`.
+
+    Writes `adapter/`, `checkpoint/` (while it runs), `tensorboard/`, `curve.json` and `curve.png` into
+    `out`. Called again with the same inputs after a kill it goes on where it was, on a CPU with the same
+    weights to the bit. `device` None takes the GPU when there is one. Under `accelerate launch` all
+    processes share the work and the main one writes.
+
+    Raises DataInvalid (every unfit example), ConfigError, TuningInProgress, TuningDiverged.
+    """
+    from accelerate import Accelerator
+
+    began = time.monotonic()
+    accelerator = Accelerator(cpu=device == "cpu")
+    lock = tuning_lock(out, pack.name) if accelerator.is_main_process else nullcontext()
+    with lock, _threads(threads):
+        tuning = _Tuning(pack, dataset, base, out, recipe or pack.manifest.recipe, accelerator)
+        tuning.report = on_progress if on_progress and accelerator.is_main_process else ignore
+        return tuning.run(began, resume=resume, checkpoint_seconds=checkpoint_seconds)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Tuning:
+    """The order of the steps of one `tune` call."""
+
+    def __init__(
+        self, pack: Pack, dataset: Dataset, base: BaseFiles, out: Path, recipe: RecipeSpec, accelerator: Any
+    ) -> None:
+        self.pack, self.dataset, self.base, self.out = pack, dataset, base, out
+        self.recipe, self.accelerator = recipe, accelerator
+        self.report: OnProgress = ignore
+        self.renderer = Renderer(load_tokenizer(base))
+
+    def run(self, began: float, *, resume: bool, checkpoint_seconds: float) -> Candidate:
+        self.report(TuneProgress("load", note=f"base {self.base.name} on {self._device}"))
+        loss = self._load()
+        share = can_share(loss)
+        rows, valid = self._rows("train", loss, share), self._rows("valid", loss, share)
+        job = Job(
+            rows=rows,
+            valid=valid,
+            recipe=self.recipe,
+            limits=limits(self.recipe.budget, self._device),
+            pad_id=self.renderer.pad_id,
+            folder=self.out / "checkpoint",
+            identity=self._identity(),
+            began=began,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        saved = checkpoint.load(job.folder, job.identity) if resume else None
+        plan = saved.plan if saved else self._plan(job, loss)
+        training = Training(job, plan, loss, self.accelerator, self.report)
+        if saved:
+            training.resume(saved)
+        how = "shared prefix" if share else "padded (this base can't share a prefix)"
+        resumed = f"; resumed at step {training.position.step}" if saved else ""
+        note = f"{plan.note}; {how}{resumed}"
+        self.report(TuneProgress("plan", training.position.step, plan.steps, note=note))
+        self._train(training)
+        return self._finish(training)
+
+    @property
+    def _device(self) -> str:
+        return str(self.accelerator.device.type)
+
+    def _load(self) -> SharedPrefixLoss:
+        model = load_model(self.base, device=str(self.accelerator.device), quantise=self.recipe.quantise)
+        return SharedPrefixLoss(lora.attach(model, self.recipe, self.base))
+
+    def _rows(self, split: Any, loss: SharedPrefixLoss, share: bool) -> tuple[Row, ...]:
+        examples = self.dataset.split(split)
+        if split == "train" and not examples:
+            problem = Problem(str(self.pack.path), 0, "data.train", "no training example", "add examples")
+            raise DataInvalid("there is nothing to learn from", [problem])
+        longest = getattr(loss.model.config, "max_position_embeddings", self.recipe.max_tokens)
+        most = min(self.recipe.max_tokens, longest)
+        return render_rows(self.renderer, prefix_message(self.pack), examples, max_tokens=most, share=share)
+
+    def _identity(self) -> str:
+        """Digest of all inputs: a checkpoint of other inputs is not gone on from."""
+        inputs = {
+            "base": self.base.digest,
+            "dataset": self.dataset.digest,
+            "prefix": prefix_digest(self.pack),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "device": self._device,
+            "processes": self.accelerator.num_processes,
+        }
+        return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
+
+    def _plan(self, job: Job, loss: SharedPrefixLoss) -> Plan:
+        plan = plan_everything(job.rows, job.valid, self.recipe)
+        if job.limits is not None:
+            self.report(TuneProgress("measure", note="measuring the speed of this machine"))
+            state = torch.get_rng_state()
+            speed = measure_speed(loss, job, self.accelerator.device) * self.accelerator.num_processes
+            torch.set_rng_state(state)
+            seconds = job.limits.aim - (time.monotonic() - job.began)
+            plan = plan_within(job.rows, job.valid, self.recipe, seconds=seconds, speed=speed)
+        if self.accelerator.num_processes > 1:
+            from accelerate.utils import broadcast_object_list
+
+            plan = Plan.from_json(broadcast_object_list([plan.to_json()])[0])
+        return plan
+
+    def _train(self, training: Training) -> None:
+        main = self.accelerator.is_main_process
+        scalars = Scalars(self.out / "tensorboard", training.position.step) if main else None
+        try:
+            training.run(scalars)
+        finally:
+            if scalars:
+                scalars.close()
+
+    def _finish(self, training: Training) -> Candidate:
+        position = training.position
+        self.report(TuneProgress("save", position.step, training.plan.steps))
+        if training.best:
+            lora.restore(training.loss, training.best)
+        lora.round_to_stored(training.loss)
+        metrics = self._metrics(training)
+        card = self._card(training.plan, metrics)
+        path = self.out / "adapter"
+        if self.accelerator.is_main_process:
+            curve = write_curve(self.out, position, title=f"{self.pack.manifest.title}: tuning loss")
+            template = self.renderer.scaffold.jinja()
+            lora.save(
+                training.loss.model, path, base=self.base, card=card, template=template, extras=(curve,)
+            )
+            checkpoint.remove(training.job.folder)
+        self.accelerator.wait_for_everyone()
+        valid, steps = metrics.get("valid_loss"), training.plan.steps
+        self.report(TuneProgress("done", position.step, steps, valid_loss=valid, note=str(path)))
+        return Candidate(path, card, metrics, training.plan.note, self.out / "curve.png")
+
+    def _metrics(self, training: Training) -> dict[str, float]:
+        """`valid_loss` is of the rounded weights, as they are published."""
+        position, plan = training.position, training.plan
+        elapsed = training.elapsed
+        tail = [row[1] for row in position.train[-10:]]
+        known: dict[str, float | None] = {
+            "valid_loss": training.valid_loss(),
+            "base_valid_loss": position.base_loss,
+            "train_loss": sum(tail) / len(tail) if tail else None,
+            "steps": position.step,
+            "best_step": position.best_step,
+            "epochs": plan.epochs,
+            "examples": len(plan.rows),
+            "tokens": position.tokens,
+            "seconds": round(elapsed, 1),
+            "tokens_per_second": round(position.tokens / elapsed, 1),
+        }
+        return {name: float(value) for name, value in known.items() if value is not None}
+
+    def _card(self, plan: Plan, metrics: dict[str, float]) -> AdapterCard:
+        manifest, recipe = self.pack.manifest, self.recipe
+        return AdapterCard(
+            pack=self.pack.name,
+            pack_version=manifest.version,
+            base=self.base.spec,
+            base_revision=self.base.revision,
+            base_digest=self.base.digest,
+            dataset_digest=self.dataset.digest,
+            prefix_digest=prefix_digest(self.pack),
+            recipe_digest=recipe_digest(recipe),
+            recipe={**recipe.model_dump(mode="json"), "plan": plan.note},
+            metrics=metrics,
+            device=_device_name(self.accelerator.device),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            rank=recipe.lora.rank,
+            alpha=recipe.lora.alpha,
+            rslora=recipe.lora.rslora,
+            target_modules=tuple(sorted(recipe.lora.target_modules)),
+            title=f"{manifest.title}: adapter",
+            description=manifest.description,
+            licence=manifest.licence,
+            language=manifest.language,
+        )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
