@@ -62,9 +62,8 @@ class LocalEngine:
         self._model = SlotModel(files, device=device, slots=slots, context=context)
         size = self._model.vocabulary_size
         self._grammars = CallGrammars(tokenizer, size)
-        self._vocabulary = Vocabulary.build(
-            self._grammars.tokenizer, self._renderer, size, self._model.device
-        )
+        pieces = self._grammars.pieces(size)
+        self._vocabulary = Vocabulary.build(tokenizer, self._renderer, pieces, self._model.device)
         self._prefixes = PrefixCache(prefix_cache_tokens)
         self._pool = AdapterPool(self._model.bank, files.digest, count=adapters, bytes=adapter_bytes)
         self._prefill_chunk = prefill_chunk

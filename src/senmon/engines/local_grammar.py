@@ -80,6 +80,10 @@ class CallGrammars:
             )
         return matcher
 
+    def pieces(self, size: int) -> tuple[bytes, ...]:
+        """The bytes of every token."""
+        return tuple(self.tokenizer.decode_bytes([id]) for id in range(size))
+
     def encode(self, piece: bytes) -> list[int]:
         """Tokens of plain bytes."""
         return list(self.tokenizer.tokenize_bytes(piece))

@@ -81,8 +81,11 @@ class SlotModel:
         try:
             ids = list(range(_PROBE))
             self.extend(0, ids[:-1], 0, None)
-            self.extend(1, ids + ids, 0, None)
-            found = self.decode([ids[-1], 0], [_PROBE - 1, 2 * _PROBE], (None, None))[:1]
+            tokens, lengths = [ids[-1]], [_PROBE - 1]
+            if self.slots.slots > 1:
+                self.extend(1, ids + ids, 0, None)
+                tokens, lengths = [*tokens, 0], [*lengths, 2 * _PROBE]
+            found = self.decode(tokens, lengths, [None] * len(tokens))[:1]
         except Exception as error:  # an architecture may break in any way
             raise EngineUnavailable(f"this base can't run in slots: {error}", remedy=remedy) from error
         self.slots.drop()

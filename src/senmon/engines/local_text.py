@@ -27,15 +27,18 @@ class Vocabulary:
     forbidden: torch.Tensor
 
     @classmethod
-    def build(cls, grammar_tokenizer: Any, renderer: Renderer, size: int, device: torch.device) -> Vocabulary:
+    def build(
+        cls, tokenizer: Any, renderer: Renderer, pieces: Sequence[bytes], device: torch.device
+    ) -> Vocabulary:
+        """`pieces[id]` are the bytes of a token as text, for every row of the model's output."""
         markers = {renderer.tool_start, renderer.tool_end} - {None}
-        control = renderer.forbidden_ids | renderer.stop_ids | markers
-        pieces = tuple(b"" if i in control else grammar_tokenizer.decode_bytes([i]) for i in range(size))
         # Rows beyond the tokenizer's vocabulary are padding of the embedding matrix.
-        unused = {i for i, piece in enumerate(pieces) if not piece} - renderer.stop_ids
-        forbidden = torch.zeros(size, dtype=torch.bool)
-        forbidden[sorted(unused)] = True
-        return cls(pieces, renderer.stop_ids, renderer.tool_start, forbidden.to(device))
+        unused = set(range(len(pieces))) - set(tokenizer.get_vocab().values())
+        silent = renderer.forbidden_ids | renderer.stop_ids | markers | unused
+        forbidden = torch.zeros(len(pieces), dtype=torch.bool)
+        forbidden[sorted(silent - renderer.stop_ids)] = True
+        spoken = tuple(b"" if id in silent else piece for id, piece in enumerate(pieces))
+        return cls(spoken, renderer.stop_ids, renderer.tool_start, forbidden.to(device))
 
 
 class TextStream:

@@ -15,7 +15,7 @@ from senmon.engines.call_schema import AllowedCall, allowed_calls
 from senmon.engines.openai_wire import (
     MAX_REPLY,
     Answer,
-    InvalidCall,
+    CallFaultError,
     wire_messages,
     wire_sampling,
     wire_tools,
@@ -32,6 +32,11 @@ from senmon.errors import (
 )
 
 _PAUSE = 0.25
+_REMEDIES = {
+    401: "check the engine's API key",
+    403: "check the engine's API key",
+    404: "check the engine's url and base_model",
+}
 _TOO_LONG = ("context_length_exceeded", "maximum context length", "max_model_len", "longer than the maximum")
 
 
@@ -87,14 +92,14 @@ class OpenAIEngine:
             async for chunk in self._attempt(body, request, allowed):
                 yield chunk
             return
-        except InvalidCall as error:
+        except CallFaultError as error:
             fault = error
         try:
             async for chunk in self._attempt(_corrected(body, fault), request, allowed):
                 # What was said before the first call was sent already.
                 if chunk.finish is not None:
                     yield Chunk("", chunk.tool_call, chunk.finish, chunk.usage)
-        except InvalidCall as error:
+        except CallFaultError as error:
             raise EngineError(f"the model server asked twice for a wrong call: {error.message}") from error
 
     async def close(self) -> None:
@@ -141,7 +146,7 @@ class OpenAIEngine:
             raise EngineUnavailable("the model server broke off its answer")
         finish = "tool_calls" if call else answer.finish
         if finish == "tool_calls" and call is None:
-            raise InvalidCall("it announced a call and sent none")
+            raise CallFaultError("it announced a call and sent none")
         yield Chunk(answer.rest(), tool_call=call, finish=finish, usage=answer.usage)
 
     async def _events(
@@ -205,7 +210,7 @@ class OpenAIEngine:
             closed.cancel()
 
 
-def _corrected(body: Mapping[str, Any], fault: InvalidCall) -> dict[str, Any]:
+def _corrected(body: Mapping[str, Any], fault: CallFaultError) -> dict[str, Any]:
     """The same request with a word about what was wrong; else a greedy server would repeat itself."""
     note = {
         "role": "user",
@@ -247,15 +252,13 @@ def _refusal(response: httpx.Response, text: str, request: GenerateRequest) -> S
     said = f"the model server answered {status}: {message}"
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return EngineBusy(said, retry_after=_retry_after(response))
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return EngineUnavailable(said)
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return EngineUnavailable(said, remedy="check the engine's API key")
     if status == httpx.codes.NOT_FOUND and request.adapter:
         name = request.adapter.label
         return AdapterNotFound(f"adapter {name}: {said}", remedy="load the adapter on the model server")
-    if status == httpx.codes.NOT_FOUND:
-        return EngineUnavailable(said, remedy="check the engine's url and base_model")
+    if status in _REMEDIES:
+        return EngineUnavailable(said, remedy=_REMEDIES[status])
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return EngineUnavailable(said)
     if any(sign in text for sign in _TOO_LONG):
         return PromptTooLong(said, remedy="start a new conversation, or shorten the prompt")
     return EngineError(said)

@@ -22,7 +22,7 @@ MAX_REPLY = 1_000_000
 _FINISHES = {"stop", "length", "tool_calls", "content_filter"}
 
 
-class InvalidCall(EngineError):
+class CallFaultError(EngineError):
     """The server asked for a call that isn't allowed. Retried once, by the engine."""
 
 
@@ -148,21 +148,21 @@ class Answer:
         return self._watch.flush()
 
     def call(self, allowed: Sequence[AllowedCall]) -> ToolCall | None:
-        """The call that was asked for (the first one), checked against `allowed`. Raises InvalidCall."""
+        """The call that was asked for (the first one), checked against `allowed`. Raises CallFaultError."""
         try:
             call = self._parsed()
         except (ValueError, RecursionError) as error:
-            raise InvalidCall(f"its call is not valid JSON ({error})") from error
+            raise CallFaultError(f"its call is not valid JSON ({error})") from error
         if call is None:
             return None
         schema = next((one.parameters for one in allowed if one.name == call.name), None)
         if schema is None:
-            raise InvalidCall(f"it called {call.name[:64]!r}, which is not among the tools")
+            raise CallFaultError(f"it called {call.name[:64]!r}, which is not among the tools")
         fault = jsonschema.exceptions.best_match(
             jsonschema.Draft202012Validator(schema).iter_errors(dict(call.arguments))
         )
         if fault is not None:
-            raise InvalidCall(f"its call of {call.name} has wrong arguments: {fault.message[:300]}")
+            raise CallFaultError(f"its call of {call.name} has wrong arguments: {fault.message[:300]}")
         return call
 
     def _parsed(self) -> ToolCall | None:
