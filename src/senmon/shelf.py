@@ -21,7 +21,7 @@ from senmon.packs.loader import discover
 from senmon.packs.pack import Pack
 from senmon.rendering import prefix_digest, prefix_message
 from senmon.routing.router import PackRoutes, Router
-from senmon.tuning.digests import recipe_digest
+from senmon.tuning.recipe import recipe_digest
 
 if TYPE_CHECKING:
     from senmon.workspace import Workspace

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from senmon.assistant import Assistant, Catalog
     from senmon.embedding import Encoder
     from senmon.engines.protocol import Engine
+    from senmon.lifecycle.runs import RunProgress
     from senmon.shelf import Shelf
     from senmon.store.store import Store
 
@@ -190,11 +191,12 @@ class Workspace:
         }
         return bool(self.catalog.packs), parts
 
-    def runs(self) -> list[dict[str, Any]]:
-        """Progress of the newest tuning of each pack."""
-        from senmon.lifecycle import latest_runs
+    def runs(self) -> Mapping[str, RunProgress]:
+        """The tunings under way, by pack, whichever process runs them."""
+        from senmon.lifecycle.runs import RunProgress, latest_runs
 
-        return [dict(run) for run in latest_runs(self.home)]
+        newest = (RunProgress.model_validate(run) for run in latest_runs(self.home))
+        return {run.pack: run for run in newest if not run.finished and run.phase != "failed"}
 
     async def _watch(self) -> None:
         """Notice promotions and changed packs within a second; a turn under way keeps its snapshot."""

@@ -38,7 +38,8 @@ def root(
     """Domain chatbots that can be trusted in their domain."""
 
 
-def _compose() -> None:
+def compose() -> None:
+    """Put the groups together; once per process."""
     from senmon.cli import adapters, chatting, doctor, importing, packs, serving, tuning
 
     app.command(rich_help_panel="Serve")(serving.up)
@@ -57,7 +58,7 @@ def _compose() -> None:
 
 def run() -> None:
     """Entry point. Exit codes: 0 done, 1 senmon's own errors, 2 usage, 130 Ctrl-C."""
-    _compose()
+    compose()
     try:
         app()
     except SenmonError as error:

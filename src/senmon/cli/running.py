@@ -1,0 +1,137 @@
+"""Running the server in the foreground, with the background tuner beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from rich.panel import Panel
+
+from senmon.cli.output import console, emit_line, errors
+from senmon.errors import SenmonError
+from senmon.server.app import create_app
+from senmon.server.logging import configure_logging
+from senmon.server.serve import Server, bind, make_server
+from senmon.settings import Settings
+from senmon.tuner import BackgroundTuner
+from senmon.workspace import Workspace
+
+Report = Callable[[dict[str, object]], None]
+FOLLOW_SECONDS = 5.0
+
+
+def run_server(settings: Settings, *, tune: bool, json: bool) -> None:
+    """Serve until Ctrl-C. The port is taken first, so that a second start fails at once."""
+    began = time.monotonic()
+    listener = bind(settings.host, settings.port)
+    port = int(listener.getsockname()[1])
+    configure_logging(settings.log_level if json or "log_level" in settings.model_fields_set else "WARNING")
+    workspace = Workspace.open(settings)
+    app = create_app(workspace)
+    server = make_server(app)
+    if not json:
+        console.print("Loading the base model and the packs …", style="dim")
+    try:
+        asyncio.run(_serve(server, listener, workspace, f"http://{_name(settings.host)}:{port}", began, tune, json))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listener.close()
+    failure = getattr(app.state, "failure", None)
+    if failure is not None:
+        raise failure
+    if not json:
+        console.print("Stopped.", style="dim")
+
+
+def _name(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def _serve(
+    server: Server, listener: object, workspace: Workspace, address: str, began: float, tune: bool, json: bool
+) -> None:
+    beside = asyncio.create_task(_beside(server, workspace, address, began, tune, json))
+    try:
+        await server.serve(sockets=[listener])  # type: ignore[list-item]
+    finally:
+        beside.cancel()
+        with suppress(asyncio.CancelledError):
+            await beside
+
+
+async def _beside(
+    server: Server, workspace: Workspace, address: str, began: float, tune: bool, json: bool
+) -> None:
+    """Announce the server once it answers; then tune what is untuned."""
+    while not server.started:
+        await asyncio.sleep(0.05)
+    _announce(workspace, address, time.monotonic() - began, json)
+    untuned = [name for name, served in workspace.catalog.packs.items() if served.adapter is None]
+    if not (tune and untuned):
+        return
+    tuner = BackgroundTuner(workspace.settings, workspace.home, _reporter(json))
+    follow = asyncio.create_task(_follow(workspace, json))
+    try:
+        await tuner.run(untuned)
+    finally:
+        follow.cancel()
+        await tuner.stop()
+
+
+def _announce(workspace: Workspace, address: str, seconds: float, json: bool) -> None:
+    packs = {name: served.status for name, served in workspace.catalog.packs.items()}
+    if json:
+        problems = list(workspace.catalog.problems)
+        emit_line({"event": "ready", "address": address, "seconds": round(seconds, 1), "packs": packs, "problems": problems})
+        return
+    lines = [f"[bold]{address}[/]  ready in {seconds:.1f} s", ""]
+    for name, served in workspace.catalog.packs.items():
+        state = f"adapter {served.adapter.version[:12]}" if served.adapter else "untuned: answers come from the bare base"
+        lines.append(f"[bold green]{name}[/] · {served.pack.manifest.title} · {state}")
+        lines.extend(f"   try: {text}" for text in served.texts.suggestions[:3])
+    lines += ["", f"curl {address}/v1/models   ·   Ctrl-C stops"]
+    console.print(Panel("\n".join(lines), title="senmon", border_style="green"))
+    for problem in workspace.catalog.problems:
+        errors.print(f"[yellow]left out:[/] {problem}", soft_wrap=True)
+
+
+def _reporter(json: bool) -> Callable[[str, str], None]:
+    words = {
+        "tuning": "is tuned in the background; it is served untuned meanwhile",
+        "tuned": "is tuned, passed the gate and is served with its adapter",
+        "failed": "could not be tuned or did not pass: see `senmon adapters list` and runs/background.log",
+    }
+
+    def report(pack: str, state: str) -> None:
+        if json:
+            emit_line({"event": state, "pack": pack})
+        else:
+            console.print(f"[bold]{pack}[/] {words[state]}")
+
+    return report
+
+
+async def _follow(workspace: Workspace, json: bool) -> None:
+    """One line per change of progress, so that the terminal stays readable."""
+    shown: dict[str, str] = {}
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        try:
+            runs = await asyncio.to_thread(workspace.runs)
+        except (SenmonError, OSError):
+            continue
+        for pack, run in runs.items():
+            text = f"{run.phase} {run.step}/{run.steps}"
+            if shown.get(pack) == text:
+                continue
+            shown[pack] = text
+            if json:
+                emit_line({"event": "progress", **run.model_dump(mode="json")})
+            else:
+                loss = f"  loss {run.loss:.3f}" if run.loss is not None else ""
+                speed = f"  {run.tokens_per_second:,.0f} tok/s" if run.tokens_per_second else ""
+                eta = f"  {run.eta_seconds / 60:.1f} min left" if run.eta_seconds else ""
+                console.print(f"[dim]{pack}: {text}{loss}{speed}{eta}[/]")
