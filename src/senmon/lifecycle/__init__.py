@@ -1,7 +1,7 @@
 """The life of an adapter: tuned, judged, promoted, rolled back, released."""
 
-from senmon.lifecycle.gate import GateVerdict, gate, judge
-from senmon.lifecycle.release import RELEASE_BYTES, release
+from senmon.lifecycle.gating import GateVerdict, gate, judge
+from senmon.lifecycle.releasing import RELEASE_BYTES, release
 from senmon.lifecycle.runs import RunProgress, latest_runs, runs, tuning_now
 from senmon.lifecycle.switching import promote, rollback
 from senmon.lifecycle.tuning_run import TuneResult, tune_pack

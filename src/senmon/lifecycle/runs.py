@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from asyncio import CancelledError
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -91,9 +92,15 @@ def recorded(home: Path, pack: str) -> Iterator[RunRecorder]:
         try:
             yield recorder
         except BaseException as error:
-            text = str(error) if isinstance(error, SenmonError) else type(error).__name__
-            recorder.finish(phase="failed", error=text or type(error).__name__)
+            recorder.finish(phase="failed", error=_words(error))
             raise
+
+
+def _words(error: BaseException) -> str:
+    """What people are told: our own errors in full, of others the kind only (they may hold private text)."""
+    if isinstance(error, SenmonError):
+        return str(error)
+    return "stopped" if isinstance(error, CancelledError | KeyboardInterrupt) else type(error).__name__
 
 
 def tuning_now(home: Path, pack: str) -> bool:

@@ -20,7 +20,7 @@ from senmon.engines.protocol import Engine
 from senmon.errors import AdapterError
 from senmon.evaluation.evaluate import EvalProgress, Mode
 from senmon.evaluation.report import write_report
-from senmon.lifecycle.gate import GateVerdict, gate
+from senmon.lifecycle.gating import GateVerdict, gate
 from senmon.lifecycle.runs import RunRecorder, recorded
 from senmon.packs.manifest import RecipeSpec
 from senmon.packs.pack import Pack

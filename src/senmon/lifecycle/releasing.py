@@ -12,7 +12,7 @@ from senmon.dataset.loading import load_dataset
 from senmon.engines.protocol import Engine
 from senmon.errors import AdapterError, AdapterMismatch, AdapterNotFound, GateFailed
 from senmon.evaluation.evaluate import EvalProgress, Mode
-from senmon.lifecycle.gate import GateVerdict, gate
+from senmon.lifecycle.gating import GateVerdict, gate
 from senmon.packs.pack import Pack
 
 #: Released adapters live in the repository and in packages: they must stay small.
