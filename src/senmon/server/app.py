@@ -101,7 +101,7 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
 
 def _services(workspace: Workspace, idle_seconds: float) -> Services:
     settings = workspace.settings
-    auth = Authenticator(workspace, load_secret(settings.home))
+    auth = Authenticator(workspace, load_secret(settings.home.expanduser().absolute()))
     runs = RunManager(workspace, StoredEventLog(workspace.store), idle_seconds=idle_seconds)
     return Services(workspace, auth, runs, RateLimiter(settings.rate_limit_per_minute))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
@@ -30,8 +33,13 @@ async def readyz(server: Server) -> Response:
     """Base loaded, router built, store writable."""
     ready, checks = server.workspace.ready()
     store = await _store(server)
-    body = Ready(ready=ready and store == "ok", checks={**checks, "store": store})
+    body = Ready(ready=ready and store == "ok", checks={**_public(checks), "store": store})
     return JSONResponse(body.model_dump(mode="json"), status_code=200 if body.ready else 503)
+
+
+def _public(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists are counted: their entries name files."""
+    return {name: len(value) if isinstance(value, list | tuple) else value for name, value in checks.items()}
 
 
 async def _store(server: Server) -> str:

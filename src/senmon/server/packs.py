@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 
 from senmon.server.ports import ServedPack
 from senmon.server.responses import errors
 from senmon.server.schemas import PackInfo, PackList, Tuning, TuningList
-from senmon.server.services import Server
+from senmon.server.services import Server, Services
 
 router = APIRouter(tags=["packs"])
 
@@ -15,7 +17,7 @@ router = APIRouter(tags=["packs"])
 @router.get("/v1/packs", response_model=PackList, responses=errors(), summary="List the packs")
 async def list_packs(server: Server) -> PackList:
     """The packs served now, with their greetings and suggestions. Public."""
-    tuning = server.workspace.runs()
+    tuning = {tuning.pack for tuning in await _tunings(server) if not tuning.finished}
     packs = server.workspace.catalog.packs
     return PackList(packs=[_info(served, tuning=name in tuning) for name, served in sorted(packs.items())])
 
@@ -36,22 +38,12 @@ def _info(served: ServedPack, *, tuning: bool) -> PackInfo:
     )
 
 
-@router.get(
-    "/v1/tunings", response_model=TuningList, responses=errors(), summary="List the tunings under way"
-)
+@router.get("/v1/tunings", response_model=TuningList, responses=errors(), summary="List the tunings")
 async def list_tunings(server: Server) -> TuningList:
-    """How far each is. Public."""
-    return TuningList(
-        tunings=[
-            Tuning(
-                pack=pack,
-                phase=progress.phase,
-                step=progress.step,
-                steps=progress.steps,
-                loss=progress.loss,
-                eta_seconds=progress.eta_seconds,
-                note=progress.note,
-            )
-            for pack, progress in sorted(server.workspace.runs().items())
-        ]
-    )
+    """How far the newest tuning of each pack is. Public."""
+    return TuningList(tunings=await _tunings(server))
+
+
+async def _tunings(server: Services) -> list[Tuning]:
+    """Read from disk, so not on the event loop."""
+    return [Tuning.model_validate(run) for run in await asyncio.to_thread(server.workspace.runs)]

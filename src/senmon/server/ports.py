@@ -47,23 +47,6 @@ class Catalog(Protocol):
     def packs(self) -> Mapping[str, ServedPack]: ...
 
 
-class TuningProgress(Protocol):
-    """How far a tuning is; see `senmon.tuning.tune.TuneProgress`."""
-
-    @property
-    def phase(self) -> str: ...
-    @property
-    def step(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def loss(self) -> float | None: ...
-    @property
-    def eta_seconds(self) -> float | None: ...
-    @property
-    def note(self) -> str: ...
-
-
 class Workspace(Protocol):
     """The composition root. `assistant`, `catalog` and `store` are there after `start`."""
 
@@ -80,5 +63,5 @@ class Workspace(Protocol):
     def ready(self) -> tuple[bool, Mapping[str, Any]]:
         """Whether messages can be answered, and the parts that this depends on."""
 
-    def runs(self) -> Mapping[str, TuningProgress]:
-        """Tunings under way, by pack."""
+    def runs(self) -> Sequence[Mapping[str, Any]]:
+        """The newest tuning of each pack: pack, phase, step, steps, …; `finished` is empty while it runs."""

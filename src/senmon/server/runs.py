@@ -93,7 +93,7 @@ class RunManager:
         ready, _ = self._workspace.ready()
         if not ready:
             raise EngineUnavailable(
-                "the server is still starting", remedy="wait for GET /readyz to answer 200"
+                "the server can't answer yet", remedy="wait for GET /readyz to answer 200"
             )
         # Whoever asked may be gone by now; a run that was stored must be driven all the same.
         return await asyncio.shield(self._begin(turn))

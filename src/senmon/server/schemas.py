@@ -155,19 +155,24 @@ class PackList(BaseModel):
 
 
 class Tuning(BaseModel):
-    """How far a tuning is."""
+    """The newest tuning of a pack. `finished` is empty while it runs."""
+
+    model_config = ConfigDict(extra="ignore")
 
     pack: str
     phase: str
-    step: int
-    steps: int
+    step: int = 0
+    steps: int = 0
     loss: float | None = None
     eta_seconds: float | None = None
     note: str = ""
+    started: str = ""
+    finished: str = ""
+    promoted: bool = False
 
 
 class TuningList(BaseModel):
-    """Tunings under way."""
+    """The newest tuning of each pack."""
 
     tunings: list[Tuning]
 

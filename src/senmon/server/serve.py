@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -17,11 +18,21 @@ _GRACE_SECONDS = 10
 _LISTENING = "0A"
 
 
-def serve(app: FastAPI, host: str, port: int, *, log_level: str = "INFO") -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises ConfigError without the port, and what start-up raised."""
+def serve(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    log_level: str = "INFO",
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises ConfigError without the port, and what start-up raised.
+
+    `on_ready` gets the URL once requests are answered.
+    """
     listener = bind(host, port)
     configure_logging(log_level)
-    server = make_server(app)
+    server = make_server(app, on_ready)
     try:
         asyncio.run(server.serve(sockets=[listener]))
     except KeyboardInterrupt:
@@ -37,7 +48,7 @@ def serve(app: FastAPI, host: str, port: int, *, log_level: str = "INFO") -> Non
         ) from failure
 
 
-def make_server(app: FastAPI) -> Server:
+def make_server(app: FastAPI, on_ready: Callable[[str], None] | None = None) -> Server:
     """A server for `app` that ends its streams before it waits for them."""
     config = uvicorn.Config(
         app,
@@ -47,11 +58,20 @@ def make_server(app: FastAPI) -> Server:
         timeout_graceful_shutdown=_GRACE_SECONDS,
         lifespan="on",
     )
-    return Server(config)
+    return Server(config, on_ready)
 
 
 class Server(uvicorn.Server):
     """uvicorn waits for open connections before it tells the application to stop; streams would never end."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None = None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None and sockets:
+            self._on_ready(_url(sockets[0]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         application = self.config.app
@@ -59,6 +79,11 @@ class Server(uvicorn.Server):
         if services is not None:
             await services.runs.close()
         await super().shutdown(sockets)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,41 @@
+"""Fixtures around a running server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tiny import write_pack
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
+
+from senmon.packs.loader import load_pack
+from senmon.packs.pack import Pack
+from senmon.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    texts = {"greeting": "Hello from the shop!", "suggestions": ["When are you open?"]}
+    return load_pack(write_pack(tmp_path_factory.mktemp("packs") / "shop", texts=texts))
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path, pack: Pack) -> Callable[..., FakeWorkspace]:
+    def make(**settings: Any) -> FakeWorkspace:
+        given = {"home": tmp_path / "home", "rate_limit_per_minute": 0, **settings}
+        return FakeWorkspace(Settings(**given), FakeCatalog({"shop": FakeServed(pack)}))
+
+    return make
+
+
+@pytest.fixture
+def site(make_workspace: Callable[..., FakeWorkspace]) -> Iterator[Site]:
+    with serving(make_workspace()) as running:
+        yield running
