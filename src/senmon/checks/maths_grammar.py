@@ -182,10 +182,10 @@ def _multiplies(start: int, end: int, before: list[Token], text: str) -> bool:
     after = text[end:].lstrip()
     if not before or before[-1].kind not in ("number", ")") or not after:
         return False
-    if before[-1].kind == "number" and after[0].isdigit():
+    if before[-1].kind == "number" and after[0].isdecimal():
         return True
     spaced = text[start - 1 : start].isspace() and text[end : end + 1].isspace()
-    return spaced and (after[0].isdigit() or after[0] == "(")
+    return spaced and (after[0].isdecimal() or after[0] == "(")
 
 
 class _Parser:
@@ -246,7 +246,8 @@ class _Parser:
     def juxtaposed(self, node: Node, last: str) -> Node:
         if isinstance(node, Percent):
             unparsable("a percentage before a letter")
-        if last == "÷" or (last == "/" and (_fraction(node) is None or self.kind() != "letter")):
+        fraction = self.tokens[self.at - 1].kind == "number" and _fraction(node) is not None
+        if last in ("÷", "/") or (fraction and self.kind() != "letter"):
             unparsable("a division followed by a product is ambiguous without brackets")
         return Binary("*", node, self.power(), implicit=True)
 
@@ -259,8 +260,8 @@ class _Parser:
         self.depth -= 1
         return Negative(inner) if negative else inner
 
-    def power(self) -> Node:
-        node = self.postfix()
+    def power(self, fractions: bool = True) -> Node:
+        node = self.fraction() if fractions and self.at_fraction() else self.postfix()
         if self.kind() != "^":
             return node
         self.take()
@@ -272,9 +273,21 @@ class _Parser:
             self.take()
             node: Node = Negative(self.exponent())
         else:
-            node = self.power()
+            node = self.power(fractions=False)
         self.depth -= 1
         return node
+
+    def at_fraction(self) -> bool:
+        """Whether `3/4` comes next, as a number of its own and not as part of `2/3²`."""
+        kinds = [token.kind for token in self.tokens[self.at : self.at + 4]]
+        if kinds[:3] != ["number", "/", "number"] or kinds[3:] in (["^"], ["superscript"], ["%"]):
+            return False
+        top, bottom = self.tokens[self.at].value, self.tokens[self.at + 2].value
+        return top.denominator == bottom.denominator == 1 and bottom != 0
+
+    def fraction(self) -> Node:
+        top, _, bottom = self.take(), self.take(), self.take()
+        return Binary("/", Number(top.value, top.text), Number(bottom.value, bottom.text), implicit=True)
 
     def postfix(self) -> Node:
         node = self.atom()
@@ -299,7 +312,9 @@ class _Parser:
             case "root":
                 node = Root(self.atom())
             case "frac":
-                node = Binary("/", self.atom(), self.atom())
+                top, bottom = self.atom(), self.atom()
+                whole = isinstance(top, Number) and isinstance(bottom, Number)
+                node = Binary("/", top, bottom, implicit=whole)
             case "(":
                 node = self.expression()
                 if self.take().kind != ")":
@@ -317,9 +332,9 @@ class _Parser:
 
 def _fraction(node: Node) -> Fraction | None:
     match node:
-        case Number(value) if value.denominator != 1 or "/" in (node.text if isinstance(node, Number) else ""):
+        case Number(value, text) if value.denominator != 1 and "." not in text:
             return value
-        case Binary("/", Number(top), Number(bottom)) if bottom:
+        case Binary("/", Number(top), Number(bottom), True) if bottom:
             return top / bottom
         case _:
             return None

@@ -61,7 +61,7 @@ class Percent:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """`implicit` products were written without a sign: `3x`, `2(x + 1)`."""
+    """`implicit` products were written without a sign: `3x`, `2(x + 1)`; implicit divisions are fractions: `3/4`."""
 
     operator: Operator
     left: Node
@@ -117,7 +117,7 @@ def literal(node: Node) -> Fraction | None:
             return None if value is None else -value
         case Percent(Number(value)):
             return value / 100
-        case Binary("/", Number(top), Number(bottom)) if bottom and _is_whole(top) and _is_whole(bottom):
+        case Binary("/", Number(top), Number(bottom), True) if bottom:
             return top / bottom
         case _:
             return None
@@ -150,8 +150,8 @@ def _show(node: Node) -> tuple[str, int]:
     match node:
         case Number(value, text):
             written = text.replace("-", MINUS) if text else show_number(value)
-            plain = value >= 0 and (value.denominator == 1 or "." in written)
-            return written, _ATOM if plain else 2
+            plain = value.denominator == 1 or "." in written
+            return written, 2 if value < 0 else _ATOM if plain else _UNARY
         case Variable(name):
             return name, _ATOM
         case Pi():
@@ -172,16 +172,16 @@ def _show_binary(node: Binary) -> tuple[str, int]:
         exponent = show(node.right)
         base = _wrap(node.left, _ATOM)
         return base + _SUPERSCRIPTS.get(exponent, f"^{_wrap(node.right, _ATOM)}"), rank
+    if node.implicit and node.operator == "/":
+        return f"{show(node.left)}/{show(node.right)}", _UNARY
     if node.implicit:
         chained = isinstance(node.left, Binary) and node.left.implicit
-        left, right = _wrap(node.left, rank if chained else rank + 1), _wrap(node.right, rank + 2)
+        left, right = _wrap(node.left, rank if chained else _UNARY + 1), _wrap(node.right, rank + 2)
         return left + (f"({right})" if right[:1].isdigit() else right), rank
-    if node.operator == "/" and literal(node) is not None:
-        return f"{show(node.left)}/{show(node.right)}", rank
     if node.operator == "*" and isinstance(node.left, Percent):
         return f"{show(node.left)} of {_wrap(node.right, rank + 1)}", rank
     if node.operator == "/" and variables(node.left) and isinstance(node.right, Number | Variable):
-        return f"{_wrap(node.left, _RANK['*'] + 1)}/{_wrap(node.right, rank + 1)}", rank
+        return f"{_wrap(node.left, rank)}/{_wrap(node.right, rank + 1)}", rank
     left, right = _wrap(node.left, rank), _wrap(node.right, rank + 1)
     return f"{left}{_SIGNS[node.operator]}{right}", rank
 

@@ -118,7 +118,7 @@ def _is_list_mark(piece: _Piece, text: str) -> bool:
 def _joined(piece: _Piece, text: str) -> bool:
     """Touching a number, a bracket or a power: `3a`, `a(b + 1)`, `a²`."""
     before, after = text[max(0, piece.start - 1) : piece.start], text[piece.end : piece.end + 1]
-    return before.isdigit() or (before == ")") or (bool(after) and after in "(²³^")
+    return before.isdecimal() or (before == ")") or (bool(after) and after in "(²³^")
 
 
 def _beside_sign(piece: _Piece, text: str) -> bool:

@@ -1,0 +1,70 @@
+"""A worked problem: its answer, which stays in the vault, and steps to lead a pupil through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from senmon.checks.no_telling import NoTellingCheck
+from senmon.checks.protocol import CheckContext
+
+_NUDGES = (
+    "Try the next small step on your own and write down what you get.",
+    "Write down the next line of your working. I will check it.",
+    "Have a go. A wrong try also helps us to find the way.",
+)
+
+
+class TooHard(Exception):
+    """Readable maths that the tutor has no steps for. The text is for the pupil."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what to look at, what to do, how it starts, and the line that it leads to."""
+
+    focus: str
+    probe: str
+    partial: str
+    done: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`answers` are finished values or expressions; `said` is the answer as a sentence says it."""
+
+    text: str
+    skill: str
+    answers: tuple[str, ...]
+    said: str
+    steps: tuple[Step, ...]
+    confirmed: str
+
+    def hints(self) -> tuple[str, ...]:
+        """The ladder: focus, probe, partial and worked step, one step after the other, never the answer."""
+        found: list[str] = []
+        short = len(self.steps) > 3
+        for index, step in enumerate(self.steps):
+            last = index == len(self.steps) - 1
+            opening = f"{self.steps[index - 1].done} {step.focus}" if index else step.focus
+            found.append(opening)
+            found.append(step.probe)
+            if last or not short:
+                found.append(step.partial)
+        return tuple(self._safe(found))
+
+    def told(self) -> str:
+        """The whole way, for when the ladder is used up."""
+        way = " ".join(step.done for step in self.steps[:-1])
+        return f"{way} So the answer is {self.said}.".strip()
+
+    def _safe(self, hints: Sequence[str]) -> list[str]:
+        """A hint that would give the answer away becomes a nudge; so does one that was given already."""
+        check = NoTellingCheck()
+        slots = {"open": True, "problem": self.text, "answer": list(self.answers)}
+        safe: list[str] = []
+        nudges = iter(_NUDGES * len(hints))
+        for hint in hints:
+            leaks = check.judge("", hint, CheckContext(slots=slots)).outcome != "pass"
+            safe.append(next(nudges) if leaks or hint in safe else hint)
+        return safe
