@@ -119,7 +119,6 @@ class Training:
                 else:
                     self._step(steps[self.position.step], scalars)
                     self._shorten_if_late()
-                self._random = torch.get_rng_state()
                 if time.monotonic() - self._saved_at >= self.job.checkpoint_seconds:
                     self.save()
         except KeyboardInterrupt:
@@ -179,6 +178,7 @@ class Training:
         position.divergence.watch(position.step + 1, loss, norm)
         self._committing = True
         self._optimizer.step()
+        self._random = torch.get_rng_state()
         position.step += 1
         tokens = sum(len(self.job.rows[i].ids) for batch in step for i in batch)
         position.tokens += tokens
