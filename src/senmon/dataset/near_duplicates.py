@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 THRESHOLD = 0.8
-SHINGLE = 3
+SHINGLE = 2
 BANDS, ROWS = 24, 4
 _PRIME = np.uint64((1 << 31) - 1)
 
@@ -23,7 +23,7 @@ Shingles = NDArray[np.uint64]
 
 
 def near_duplicates(texts: Sequence[str], *, threshold: float = THRESHOLD) -> tuple[tuple[int, ...], ...]:
-    """Groups of indices whose texts are alike (Jaccard of word 3-grams ≥ `threshold`, taken transitively).
+    """Groups of indices whose texts are alike (Jaccard of word pairs ≥ `threshold`, taken transitively).
 
     Each group has at least two members, in order; groups are ordered by their first member.
     """
@@ -40,7 +40,7 @@ def near_duplicates(texts: Sequence[str], *, threshold: float = THRESHOLD) -> tu
 
 
 def _shingles(text: str) -> Shingles:
-    """Distinct hashes (31 bits) of the text's word 3-grams; of its words when there are fewer."""
+    """Distinct hashes (31 bits) of the text's word pairs; of its one word when there are none."""
     words = text.split()
     size = min(SHINGLE, max(len(words), 1))
     grams = {" ".join(words[start : start + size]) for start in range(max(len(words) - size + 1, 1))}

@@ -13,6 +13,7 @@ from pathlib import Path
 from senmon.errors import PackInvalid, Problem
 from senmon.packs.atomic import new_folder
 from senmon.packs.manifest import NAME_PATTERN, RESERVED_NAMES
+from senmon.packs.manifest_file import read_manifest
 
 #: Python in the template carries this suffix, so that it is data here and code only in a pack.
 _TEMPLATE_SUFFIX = ".txt"
@@ -32,7 +33,7 @@ class NewPack:
     @classmethod
     def of(cls, name: str, **given: str | None) -> NewPack:
         """With sensible texts for what is not `given`."""
-        title = name.replace("_", " ").replace("-", " ").capitalize()
+        title = given.get("title") or name.replace("_", " ").replace("-", " ").capitalize()
         known = {key: value for key, value in given.items() if value}
         return cls(
             **{"name": name, "title": title, "description": f"Answers questions about {title}.", **known}
@@ -40,7 +41,7 @@ class NewPack:
 
 
 def scaffold(name: str, parent: Path) -> Path:
-    """Writes a complete pack `name` under `parent`, which loads, checks and tunes as it is; returns its folder.
+    """Writes a complete pack `name` under `parent` and returns its folder; it loads and tunes as it is.
 
     Raises PackInvalid for a name that no pack may have, PackExists when the folder is there.
     """
@@ -69,13 +70,15 @@ def _template_files(
 def write_minimal(folder: Path, pack: NewPack) -> None:
     """Writes manifest, system text and README of `pack` into `folder`; with a data file it loads.
 
-    `folder` may still have a temporary name. Raises PackInvalid for a name that no pack may have.
+    `folder` may still have a temporary name. Raises PackInvalid for a name, title or other
+    field that no pack may have.
     """
     check_name(pack.name)
     texts = {"pack.yaml": _manifest(pack), "system.md": _system(pack), "README.md": _readme(pack)}
     (folder / "data").mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
+    read_manifest(folder)
 
 
 def check_name(name: str) -> None:

@@ -1,0 +1,239 @@
+"""Splits, duplicates, conflicts, leakage, and the readiness report's numbers."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from senmon.dataset.example import Dataset, Example
+from senmon.dataset.hygiene import alike, conflicts, exact_duplicates, suite_leaks
+from senmon.dataset.loading import load_dataset
+from senmon.dataset.near_duplicates import near_duplicates
+from senmon.dataset.normal_form import normalised, request_key
+from senmon.dataset.report import readiness
+from senmon.errors import DataInvalid
+from senmon.messages import Message
+from senmon.packs.loader import load_pack
+from senmon.packs.pack import Pack
+
+Make = Callable[..., Path]
+
+
+def line(request: str, answer: str = "Fine.", intent: str = "x", **more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
+    return {"intent": intent, "messages": messages, **more}
+
+
+def write(folder: Path, *lines: dict[str, Any], name: str = "data/train.jsonl") -> Pack:
+    (folder / name).write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    return load_pack(folder)
+
+
+def made(*talks: tuple[str, str, str]) -> Dataset:
+    """A dataset of (request, reply, intent)."""
+    return Dataset(
+        tuple(
+            Example(
+                f"e{index}",
+                (Message("user", request), Message("assistant", answer)),
+                intent,
+                "train",
+                f"f:{index}",
+            )
+            for index, (request, answer, intent) in enumerate(talks)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Where's my order?!", "wheres  my ORDER", True),
+        ("Öffnungszeiten…", "öffnungszeiten", True),
+        ("3 + 4", "3 - 4", False),
+        ("3.5", "35", False),
+        ("it costs 3.", "it costs 3", True),
+        ("ratio 3:4", "ratio 34", False),
+        ("どこですか？", "どこですか", True),
+    ],
+)
+def test_normal_form(one: str, other: str, same: bool) -> None:
+    assert (normalised(one) == normalised(other)) is same
+
+
+@given(st.text())
+def test_normal_form_is_stable(text: str) -> None:
+    assert normalised(normalised(text)) == normalised(text)
+
+
+# --- splits
+
+
+def test_given_splits_are_kept_and_like_requests_follow(pack_folder: Make) -> None:
+    pack = write(pack_folder("shop"), line("Where is 12345?", split="test"), line("where is 99999", "Other."))
+    assert [example.split for example in load_dataset(pack).examples] == ["test", "test"]
+
+
+def test_near_identical_requests_stay_on_one_side(pack_folder: Make) -> None:
+    ways = (("A", "?"), ("a", " !"))
+    lines = [line(f"{way[0]} question {n}{way[1]}", f"Reply {n} {way[0]}") for n in range(40) for way in ways]
+    examples = load_dataset(write(pack_folder("shop"), *lines)).examples
+    sides: dict[str, set[str]] = {}
+    for example in examples:
+        sides.setdefault(request_key(example.request), set()).add(example.split)
+    assert len(sides) == 40 and all(len(side) == 1 for side in sides.values())
+    assert 1 <= sum(example.split == "valid" for example in examples) <= 20
+
+
+def test_the_split_of_a_request_does_not_depend_on_the_others(pack_folder: Make) -> None:
+    lines = [line(f"question number {n}") for n in range(60)]
+    whole = {e.request: e.split for e in load_dataset(write(pack_folder("shop"), *lines)).examples}
+    random.Random(1).shuffle(lines)
+    part = {e.request: e.split for e in load_dataset(write(pack_folder("shop"), *lines[:50])).examples}
+    assert "valid" in part.values() and all(whole[request] == split for request, split in part.items())
+
+
+def test_something_is_held_out_of_a_small_set(pack_folder: Make) -> None:
+    for count in range(5, 12):
+        lines = [line(f"small {count} request {n}") for n in range(count)]
+        splits = [e.split for e in load_dataset(write(pack_folder("shop"), *lines)).examples]
+        assert splits.count("valid") >= 1 and splits.count("train") >= 1
+
+
+def test_a_conversation_on_two_sides_is_a_problem(pack_folder: Make) -> None:
+    pack = write(
+        pack_folder("shop"), line("Hello there", split="train"), line("hello there!", "fine", split="test")
+    )
+    with pytest.raises(DataInvalid) as caught:
+        load_dataset(pack)
+    (problem,) = caught.value.problems
+    assert (
+        problem.path == str(pack.path / "data/train.jsonl") and problem.line == 2 and problem.field == "split"
+    )
+    assert "data/train.jsonl:1" in problem.why and "same split" in problem.remedy
+
+
+# --- repetition
+
+
+def test_exact_duplicates_are_grouped() -> None:
+    dataset = made(("Hi!", "Hello.", "a"), ("hi", "hello", "a"), ("hi", "Good day.", "a"))
+    assert exact_duplicates(dataset) == (("e0", "e1"),)
+
+
+def test_near_duplicates_are_found_and_others_are_not() -> None:
+    text = (
+        "you can send the item back within thirty days of delivery and we refund the whole price to your card"
+    )
+    close, far = (
+        text.replace("whole", "full"),
+        "our shop is open from nine to six on every weekday of the year",
+    )
+    assert near_duplicates([text, far, close, "short", "short"]) == ((0, 2), (3, 4))
+    assert (
+        near_duplicates([]) == ()
+        and near_duplicates(["one"]) == ()
+        and near_duplicates(["", ""]) == ((0, 1),)
+    )
+
+
+def test_near_duplicates_agree_with_brute_force() -> None:
+    generator = random.Random(7)
+    words = [f"w{n}" for n in range(200)]
+    texts = [" ".join(generator.choices(words, k=40)) for _ in range(60)]
+    for index in range(0, 60, 3):
+        parts = texts[index].split()
+        parts[-1] = "changed"
+        texts.append(" ".join(parts))
+    grams = [{tuple(text.split()[i : i + 2]) for i in range(39)} for text in texts]
+    pairs = {
+        (i, j)
+        for j in range(len(texts))
+        for i in range(j)
+        if len(grams[i] & grams[j]) / len(grams[i] | grams[j]) >= 0.8
+    }
+    assert len(pairs) == 20 and set(near_duplicates(texts)) == pairs
+
+
+def test_groups_of_examples_that_are_alike() -> None:
+    dataset = made(("Hi!", "Hello.", "a"), ("hi", "hello", "a"), ("bye", "See you.", "b"))
+    assert [[example.id for example in group] for group in alike(dataset)] == [["e0", "e1"]]
+
+
+def test_conflicts_name_request_intents_and_places() -> None:
+    dataset = made(("Cancel it!", "Done.", "cancel"), ("cancel it", "Sure.", "stop"), ("hi", "Hi.", "a"))
+    (conflict,) = conflicts(dataset)
+    assert conflict.intents == ("cancel", "stop") and conflict.sources == ("f:0", "f:1")
+
+
+def test_training_examples_that_repeat_a_suite(pack_folder: Make, tmp_path: Path) -> None:
+    suite = tmp_path / "cases.jsonl"
+    items: list[Any] = [
+        {"messages": [{"role": "user", "content": "When do you OPEN"}]},
+        {"messages": [{"role": "user", "content": "hi"}, {"role": "user", "content": "second"}]},
+        {"messages": "broken"},
+        7,
+    ]
+    suite.write_text("".join(json.dumps(item) + "\n" for item in items) + "{", encoding="utf-8")
+    dataset = made(
+        ("when do you open?", "At nine.", "a"), ("hi", "Hi.", "b"), ("when do you close", "At six.", "a")
+    )
+    (leak,) = suite_leaks(dataset, [suite])
+    assert leak.source == "f:0" and leak.item.endswith("cases.jsonl:1")
+
+
+# --- the report
+
+
+def test_the_report_counts_truly(pack_folder: Make) -> None:
+    folder = pack_folder("shop", routing={"always": ["greet"]})
+    report = readiness(load_pack(folder), load_dataset(load_pack(folder)))
+    assert report.examples == 24 == sum(report.splits.values()) == sum(report.intents.values())
+    assert (report.turns, report.calls, report.messages) == (24, 8, 16 * 3 + 8 * 4)
+    assert report.licences == {"Apache-2.0": 24} and report.duplicates == 0
+    assert report.uncalled_actions == () and report.unused_articles == ()
+    text = "\n".join(report.advice)
+    assert "24 are few" in text and "evaluation suite" in text and "greet" in text
+
+
+def test_the_report_says_what_to_collect(pack_folder: Make) -> None:
+    folder = pack_folder("shop", licence="LicenseRef-unknown")
+    (folder / "eval/cases.jsonl").write_text(
+        json.dumps({"messages": [{"role": "user", "content": "cancel it"}]}) + "\n", encoding="utf-8"
+    )
+    lines = [
+        line("cancel it", "Done.", "cancel", split="train"),
+        line("Cancel it!", "Done!", "stop", split="train"),
+    ]
+    pack = write(folder, *lines, line("one two three", "Four.", "count", split="valid"))
+    report = readiness(pack, load_dataset(pack))
+    assert report.splits == {"train": 2, "valid": 1, "test": 0}
+    assert (report.duplicates, len(report.leaks), len(report.conflicts)) == (1, 2, 1)
+    assert report.thin_intents == {"cancel": 1, "count": 0, "stop": 1}
+    assert report.uncalled_actions == ("order_status",) and report.unused_articles == ("hours", "returns")
+    text = "\n".join(report.advice)
+    for words in (
+        "cancel (1)",
+        "order_status",
+        "hours, returns",
+        "repeat evaluation",
+        "exact duplicate",
+        "licence",
+    ):
+        assert words in text
+
+
+def test_held_out_examples_beside_training_are_counted(pack_folder: Make) -> None:
+    text = "please tell me in detail how long the delivery of a large parcel to the far north usually takes"
+    lines = [line(text, "A week or so, sometimes two.", split="train")]
+    lines += [line(text.replace("usually", "often"), "A week or so, sometimes two.", split="valid")]
+    pack = write(pack_folder("shop"), *lines)
+    report = readiness(pack, load_dataset(pack))
+    assert (report.near_duplicates, report.near_leaks, report.duplicates) == (1, 1, 0)
