@@ -1,0 +1,48 @@
+"""The hand-written seeds, and what the manifest says of arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+PACK = HERE.parent
+Message = dict[str, Any]
+#: The opening as written by hand, the intent, the messages.
+Talk = tuple[str, str, list[Message]]
+Draw = Callable[[Random], Talk]
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((HERE / "seeds" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+ARTICLES: list[dict[str, Any]] = read("articles")
+ORDERS: dict[str, Any] = read("orders")
+TALK: dict[str, Any] = read("talk")
+SHOP: dict[str, list[str]] = read("shop")
+MANIFEST = yaml.safe_load((PACK / "pack.yaml").read_text(encoding="utf-8"))
+CANDIDATES = {
+    name: re.compile(pattern)
+    for spec in MANIFEST["actions"]["specs"]
+    for name, pattern in spec.get("candidates", {}).items()
+}
+PRODUCTS = CANDIDATES["product"].pattern.split("(?:")[1].split(")")[0].split("|")
+IDS = [article["article"] for article in ARTICLES]
+
+
+class NotSaidError(Exception):
+    """A slip of the pen made an argument unreadable, so that the model could not choose it either."""
+
+
+def said(argument: str, text: str) -> str:
+    """The newest value of `argument` in the visitor's words, as serving would find it."""
+    found = CANDIDATES[argument].search(text)
+    if found is None:
+        raise NotSaidError(text)
+    return found.group()
