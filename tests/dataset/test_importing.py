@@ -233,8 +233,8 @@ def test_any_bytes_raise_nothing_but_our_errors(
 @pytest.mark.real_data
 def test_bitext(test_data: Path, tmp_path: Path) -> None:
     """4,514 real support requests (CDLA-Sharing-1.0)."""
-    names = {"user": "instruction", "assistant": "response", "intent": "intent"}
-    report = import_csv(test_data / BITEXT, tmp_path / "bitext", **names)
+    source, folder = test_data / BITEXT, tmp_path / "bitext"
+    report = import_csv(source, folder, user="instruction", assistant="response", intent="intent")
     pack = load_pack(tmp_path / "bitext")
     dataset = load_dataset(pack)
     assert report.taken == len(dataset) == 4514 and report.refused == ()

@@ -254,6 +254,23 @@ def test_linked_folders_and_special_files_are_refused(pack_folder: Make) -> None
     assert all("not a regular file" in problem.why for problem in found)
 
 
+def test_links_in_a_circle_are_refused(pack_folder: Make) -> None:
+    folder = pack_folder("shop")
+    (folder / "a").symlink_to(folder / "b")
+    (folder / "b").symlink_to(folder / "a")
+    assert [Path(problem.path).name for problem in problems(folder)] == ["a", "b"]
+
+
+def test_a_file_that_vanishes_meanwhile_is_a_problem(
+    pack_folder: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = pack_folder("shop")
+    found = inventory.take_inventory(folder)
+    monkeypatch.setattr(loader, "take_inventory", lambda root: found)
+    (folder / "actions.py").unlink()
+    assert all("can't be read" in p.why and "try again" in p.remedy for p in problems(folder))
+
+
 def test_compiled_code_is_refused(pack_folder: Make) -> None:
     folder = pack_folder("shop")
     (folder / "actions.so").write_bytes(b"\x7fELF")

@@ -60,13 +60,11 @@ def import_csv(
     from senmon.packs.scaffold import NewPack
 
     folder = _folder(pack)
+    columns = importing.Columns(user, assistant, intent)
+    reading = importing.Reading(_character(delimiter), encoding, skip_broken, dry_run)
     fresh = NewPack.of(folder.name, title=title, licence=licence, attribution=attribution)
-    given = {"user": user, "assistant": assistant, "intent": intent, "encoding": encoding}
-    modes = {"skip_broken": skip_broken, "dry_run": dry_run, "new_pack": fresh}
     with _progress(source) as progress:
-        report = importing.import_csv(
-            source, folder, **given, **modes, delimiter=_character(delimiter), on_progress=progress
-        )
+        report = importing.import_rows(source, folder, columns, reading, progress, fresh)
     output.emit(asdict(report), _table(report), json=json)
 
 

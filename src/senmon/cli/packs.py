@@ -72,9 +72,8 @@ def check(pack: Name, json: Json = False) -> None:
     """Check a pack, its data and its suites; report every problem with its line, and what to collect next."""
     from senmon.dataset.report import readiness
 
-    workspace = _workspace()
-    found = workspace.pack(pack)
-    dataset, problems = _inspected(found, workspace)
+    found = _workspace().pack(pack)
+    dataset, problems = _inspected(found)
     if problems:
         raise PackInvalid(f"{found.name}: {len(problems)} problems", problems)
     report = readiness(found, dataset)
@@ -88,7 +87,7 @@ def _workspace() -> Workspace:
     return Workspace.open()
 
 
-def _inspected(pack: Pack, workspace: Workspace) -> tuple[Any, list[Problem]]:
+def _inspected(pack: Pack) -> tuple[Any, list[Problem]]:
     """The dataset, and the problems of everything that a pack holds."""
     from senmon.checks.registry import build_checks
     from senmon.dataset.loading import load_dataset
@@ -98,7 +97,7 @@ def _inspected(pack: Pack, workspace: Workspace) -> tuple[Any, list[Problem]]:
     dataset = _taken(lambda: load_dataset(pack), problems, pack)
     _taken(lambda: load_suites(pack), problems, pack)
     _taken(lambda: build_checks(pack.manifest.checks), problems, pack)
-    problems.extend(_prefix_problems(pack, workspace))
+    problems.extend(_prefix_problems(pack))
     return dataset, problems
 
 
@@ -112,11 +111,12 @@ def _taken(read: Callable[[], Any], problems: list[Problem], pack: Pack) -> Any:
     return None
 
 
-def _prefix_problems(pack: Pack, workspace: Workspace) -> tuple[Problem, ...]:
-    from senmon.bases.catalog import load_tokenizer
+def _prefix_problems(pack: Pack) -> tuple[Problem, ...]:
+    """Counted with the embedded base's tokenizer: another base may have to be downloaded first."""
+    from senmon.bases.catalog import load_tokenizer, resolve
     from senmon.rendering import Renderer, check_prefix
 
-    return check_prefix(Renderer(load_tokenizer(workspace.base)), pack)
+    return check_prefix(Renderer(load_tokenizer(resolve())), pack)
 
 
 def _list(json: bool) -> None:

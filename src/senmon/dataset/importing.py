@@ -70,6 +70,16 @@ class Columns:
         return (self.user, self.assistant, *((self.intent,) if self.intent else ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the file is read. `delimiter` None: found out from the header."""
+
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    skip_broken: bool = False
+    dry_run: bool = False
+
+
 @dataclass(slots=True)
 class _Tally:
     refused: ProblemList = field(default_factory=ProblemList)
@@ -104,22 +114,34 @@ def import_csv(
     target that another author wrote. PackInvalid when the pack is broken. Nothing is written then.
     """
     columns = Columns(user, assistant, intent)
-    file = CsvFile(source, columns.names, delimiter=delimiter, encoding=encoding)
+    reading = Reading(delimiter, encoding, skip_broken, dry_run)
+    return import_rows(source, pack_folder, columns, reading, on_progress, new_pack)
+
+
+def import_rows(
+    source: Path,
+    folder: Path,
+    columns: Columns,
+    reading: Reading = Reading(),
+    on_progress: Callable[[int], None] | None = None,
+    new_pack: NewPack | None = None,
+) -> ImportReport:
+    """`import_csv`, with its options as values."""
+    file = CsvFile(source, columns.names, delimiter=reading.delimiter, encoding=reading.encoding)
     tally = _Tally()
-    lines = _lines(file, columns, tally, on_progress)
     name = f"data/{_slug(source.stem)}.jsonl"
-    target = pack_folder / name
-    created = not (pack_folder / MANIFEST).is_file()
+    target = folder / name
+    created = not (folder / MANIFEST).is_file()
     before = _fingerprint(target)
     if not created:
-        _check_target(pack_folder, name, source)
-    with _sink(pack_folder, name, created, dry_run, new_pack) as sink:
-        for line in lines:
+        _check_target(folder, name, source)
+    with _sink(folder, name, created, reading.dry_run, new_pack) as sink:
+        for line in _lines(file, columns, tally, on_progress):
             if sink is not None:
                 sink.write(line)
-        _check_tally(tally, source, skip_broken)
-    changed = not dry_run and _fingerprint(target) != before
-    return _report(tally, target, created=created, changed=changed, dry_run=dry_run)
+        _check_tally(tally, source, reading.skip_broken)
+    changed = not reading.dry_run and _fingerprint(target) != before
+    return _report(tally, target, created=created, changed=changed, dry_run=reading.dry_run)
 
 
 @contextmanager

@@ -88,8 +88,8 @@ def _argument_faults(spec: ActionSpec) -> Iterator[Fault]:
     for name, pattern in spec.candidates.items():
         if name not in properties:
             yield ("candidates", name), f"names an unknown argument `{name}`", f"known: {known}"
-        if why := _candidate_fault(pattern):
-            yield ("candidates", name), why, "correct the expression"
+        if fault := _candidate_fault(pattern):
+            yield ("candidates", name), fault, "correct the expression"
 
 
 def _candidate_fault(pattern: str) -> str | None:

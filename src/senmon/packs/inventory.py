@@ -88,7 +88,7 @@ def take_inventory(root: Path, *, max_files: int = MAX_FILES, max_bytes: int = M
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root, followlinks=False):
+    for folder, folders, files in os.walk(root, onerror=_raise, followlinks=False):
         here = Path(folder)
         links = [name for name in folders if (here / name).is_symlink() and not _skipped(name, here == root)]
         folders[:] = sorted(
@@ -97,12 +97,16 @@ def _walk(root: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted([*files, *links]) if not name.startswith("."))
 
 
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def _skipped(name: str, top: bool) -> bool:
     return name.startswith(".") or name == "__pycache__" or (top and name == "adapter")
 
 
 def _refusal(path: Path, home: Path) -> Problem | None:
-    if path.is_symlink() and not path.resolve().is_relative_to(home):
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
         return Problem(
             str(path), 0, "", "is a link that leads out of the pack's folder", "copy the file instead"
         )

@@ -57,7 +57,11 @@ class _Gathered:
             return read()
         except ProblemsError as error:
             self.problems.extend(error.problems)
-            return None
+        except OSError as error:
+            place = str(error.filename or self.folder)
+            why = f"can't be read: {error.strerror or error}"
+            self.problems.append(Problem(place, 0, "", why, "check the file's permissions, then try again"))
+        return None
 
     def error(self) -> PackInvalid:
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
@@ -84,8 +88,8 @@ def _assemble(gathered: _Gathered, files: Inventory, manifest: PackManifest, sou
         negatives=negatives,
         data_files=_paths(home, files, manifest.data.train),
         suite_files=_paths(home, files, manifest.evaluation.suites),
-        digest=files.digest(),
-        code_digest=files.digest(files.code()),
+        digest=gathered.take(files.digest) or "",
+        code_digest=gathered.take(lambda: files.digest(files.code())) or "",
     )
 
 

@@ -66,8 +66,8 @@ class ActionSpec(Strict):
     )
     candidates: dict[str, str] = Field(
         default_factory=dict,
-        description="Argument → regular expression. The model may only choose among its matches in the user's "
-        "words and in earlier results.",
+        description="Argument → regular expression. The model may only choose among its matches in the "
+        "user's words and in earlier results.",
     )
     identity: Literal["none", "customer"] = Field(
         "none", description="`customer`: runs only for a verified customer, enforced by the server."
@@ -123,8 +123,8 @@ class RecipeSpec(Strict):
     quantise: bool = Field(False, description="QLoRA: 4-bit base, where bitsandbytes is installed (CUDA).")
     budget: str = Field(
         "auto",
-        description="`auto`: on a CPU a sample that fits six minutes, on a GPU everything; `full`; or a number "
-        "of minutes such as `10m`.",
+        description="`auto`: on a CPU a sample that fits six minutes, on a GPU everything; `full`; or a "
+        "number of minutes such as `10m`.",
         pattern=r"^(auto|full|[0-9]+m)$",
     )
     epochs: float = Field(3.0, gt=0, description="Passes over the training split, at most.")
