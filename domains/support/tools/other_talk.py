@@ -21,6 +21,19 @@ def simple(kind: str, related: str, share: float) -> Iterator[Draw]:
         yield draw
 
 
+def off_topic(template: str) -> Draw:
+    """Always after a greeting: as openings these would teach the router that anything belongs here."""
+
+    def draw(rng: Random) -> Talk:
+        hello = TALK["greeting"]
+        start = [user(brief(rng, rng.choice(hello["user"]))), says(rng.choice(hello["reply"]))]
+        reply = says(rng.choice(TALK["off_topic"]["reply"]))
+        asked = [user(surface(rng, template)), *maybe(rng, "smalltalk", 0.2)]
+        return template, "greeting", [*start, *asked, reply]
+
+    return draw
+
+
 def asks_person(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
         return (
@@ -76,9 +89,10 @@ def asked_stock(rng: Random, template: str, name: str, before: list[Message]) ->
 
 
 def talk_draws() -> Iterator[tuple[Draw, int]]:
-    shares = {"greeting": 0.0, "thanks": 0.0, "goodbye": 0.0, "about": 0.2, "off_topic": 0.2}
+    shares = {"greeting": 0.0, "thanks": 0.0, "goodbye": 0.0, "about": 0.2}
     for kind, share in shares.items():
         yield from ((draw, 2) for draw in simple(kind, "smalltalk", share))
+    yield from ((off_topic(each), 2) for each in TALK["off_topic"]["user"])
     yield from ((draw, 3) for draw in simple("injection", "injection", 0.2))
     yield from ((draw, 2) for draw in simple("stock_unclear", "stock", 0.4))
     yield from ((asks_person(each), 3) for each in TALK["person"]["user"])
