@@ -79,16 +79,17 @@ async def test_a_good_adapter_is_right_and_the_base_is_not(pack: Pack, adapter: 
     assert candidate is not None
     assert base is not None
     cases = len(heldout_cases(heldout(load_dataset(pack)))) + 1
-    assert candidate.metrics["right"].n == cases > 6
-    for name in ("right", "action", "arguments", "references", "checks", "suite", "similarity"):
+    assert candidate.metrics["faultless"].n == cases > 6
+    for name in ("faultless", "action", "arguments", "references", "facts", "checks", "suite", "similarity"):
         assert candidate.metrics[name].value == pytest.approx(1.0), name
-    assert base.metrics["right"].value == 0.0
+    assert base.metrics["faultless"].value == 0.0
     assert base.metrics["references"].value == 0.0
+    assert base.metrics["facts"].value == 0.0
     assert base.metrics["suite"].value == 0.0
     assert base.metrics["similarity"].value < 0.4
     calls = sum(outcome.call is not None for outcome in candidate.outcomes)
     assert candidate.metrics["arguments"].n == calls > 0
-    gain = report.difference("right", "candidate", "base")
+    gain = report.difference("faultless", "candidate", "base")
     assert gain is not None
     assert (gain.value, gain.low, gain.n) == (1.0, 1.0, cases)
     assert any("loss was not measured" in note for note in report.notes)
@@ -109,7 +110,7 @@ async def test_progress_and_a_promoted_subject(pack: Pack, adapter: Adapter) -> 
     report = await run(pack, adapter, promoted=promoted, on_progress=seen.append)
     assert [one.subject for one in report.measurements] == ["base", "promoted", "candidate"]
     assert seen[-1].done == seen[-1].total == 3 * len(report.measurements[0].outcomes)
-    same = report.difference("right", "candidate", "promoted")
+    same = report.difference("faultless", "candidate", "promoted")
     assert same is not None
     assert (same.low, same.high) == (0.0, 0.0)
     again = await run(pack, adapter, promoted=adapter)
@@ -137,10 +138,10 @@ def test_any_beginning_of_the_sample_is_spread_over_intents(pack: Pack) -> None:
 async def test_reports_are_complete_and_inert(pack: Pack, adapter: Adapter, tmp_path: Path) -> None:
     report = await run(pack, adapter)
     data = json.loads(to_json(report))
-    assert data["measurements"][1]["metrics"]["right"]["value"] == 1.0
+    assert data["measurements"][1]["metrics"]["faultless"]["value"] == 1.0
     text = to_markdown(await run(pack, None))
     assert "What base got wrong" in text
-    assert "| right |" in text
+    assert "| faultless |" in text
     base_first = replace(report, measurements=report.measurements[::-1])
     page = to_html(base_first)
     assert page.count("<svg") == 1

@@ -82,7 +82,10 @@ def _row(
 def rows_table(rows: list[dict[str, Any]]) -> RenderableType:
     if not rows:
         return "no adapter yet: senmon tune PACK makes one"
-    table = Table("pack", "version", "served", "gate", "made", "from", "base", "remarks", title="Adapters")
+    table = Table(title="Adapters")
+    for column in ("pack", "version", "served", "gate", "made", "from"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("remarks")
     gates = {None: "not judged", True: "[green]passed[/]", False: "[red]failed[/]"}
     for row in rows:
         table.add_row(
@@ -92,7 +95,6 @@ def rows_table(rows: list[dict[str, Any]]) -> RenderableType:
             gates[row["gate"]],
             escape(row["created"][:16]),
             row["origin"],
-            escape(row["base"]),
             escape("; ".join(row["stale"])),
         )
     return table
@@ -114,8 +116,10 @@ def adapter_detail(store: AdapterStore, pack: str, version: str) -> dict[str, An
 def detail_view(detail: dict[str, Any]) -> RenderableType:
     card = Table("field", "value", title=f"{detail['card']['pack']}@{detail['version'][:12]}")
     for name, value in detail["card"].items():
-        if name not in ("files", "recipe"):
+        if name not in ("files", "recipe", "metrics"):
             card.add_row(name, escape(str(value)))
+    for name, value in detail["card"]["metrics"].items():
+        card.add_row(name, f"{value:.4g}")
     card.add_row("path", escape(detail["path"]))
     events = Table("when", "what", "to", "why", title="History")
     for event in detail["history"]:

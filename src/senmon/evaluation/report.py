@@ -104,12 +104,14 @@ def to_markdown(report: EvalReport) -> str:
 
 
 def _failures_markdown(subject: Measurement) -> Iterable[str]:
-    wrong = [outcome for outcome in subject.outcomes if outcome.scores.get("right") == 0.0]
+    wrong = [outcome for outcome in subject.outcomes if outcome.scores.get("faultless") == 0.0]
     if not wrong:
         return ()
     lines = []
     for outcome in wrong[:SHOWN]:
-        failed = ", ".join(name for name, value in outcome.scores.items() if value == 0.0 and name != "right")
+        failed = ", ".join(
+            name for name, value in outcome.scores.items() if value == 0.0 and name != "faultless"
+        )
         said = outcome.reply or json.dumps(outcome.call, ensure_ascii=False)
         quoted = " ".join(said.split()).replace("`", "'")[:300]
         lines.append(f"- {outcome.source} ({outcome.intent}): {failed}: `{quoted}`")

@@ -16,10 +16,11 @@ LOWER_IS_BETTER = frozenset({LOSS})
 #: What the figures mean, for reports.
 MEANING: Mapping[str, str] = {
     "loss": "held-out loss (nats per supervised token, lower is better)",
-    "right": "replies right in every respect",
+    "faultless": "no fault found: action, arguments, references, facts, checks and suite",
     "action": "right action called, or rightly none",
     "arguments": "call with exactly the right arguments",
     "references": "every fact that the reply refers to is known",
+    "facts": "reply refers to every fact that the reference reply does",
     "checks": "reply passes the pack's checks unchanged",
     "suite": "reply holds what the suite asks for",
     "similarity": "similarity to the reference reply (chrF)",

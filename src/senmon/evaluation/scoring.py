@@ -14,8 +14,8 @@ from senmon.messages import CONTEXT, Message, Passage, ToolCall
 from senmon.packs.pack import Pack
 from senmon.rendering import fill_references, flatten_facts, references
 
-#: Scores that are 0 or 1. `right` is 1 when all the others of a case are.
-BINARY = ("right", "action", "arguments", "references", "checks", "suite", "route")
+#: Scores that are 0 or 1. `faultless` is 1 when all the others of a case are.
+BINARY = ("faultless", "action", "arguments", "references", "facts", "checks", "suite", "route")
 REPLY_SCORES = ("references", "checks")
 
 
@@ -57,7 +57,7 @@ def score(
     scores = _call_scores(case, call)
     if case.call is None:
         scores.update(_reply_scores(pack, case, text, checks) if call is None else _nothing(case))
-    scores["right"] = float(all(value == 1.0 for name, value in scores.items() if name in BINARY))
+    scores["faultless"] = float(all(value == 1.0 for name, value in scores.items() if name in BINARY))
     return scores
 
 
@@ -72,8 +72,12 @@ def _call_scores(case: Case, call: ToolCall | None) -> dict[str, float]:
 
 def _nothing(case: Case) -> dict[str, float]:
     """A call where text was due has no words to judge: every score of words is 0."""
-    names = [*REPLY_SCORES, *(["similarity"] if case.reference else []), *(["suite"] if case.wishes else [])]
-    return dict.fromkeys(names, 0.0)
+    optional = {
+        "facts": bool(references(case.reference)),
+        "similarity": bool(case.reference),
+        "suite": case.wishes,
+    }
+    return dict.fromkeys((*REPLY_SCORES, *(name for name, due in optional.items() if due)), 0.0)
 
 
 def _reply_scores(pack: Pack, case: Case, text: str, checks: Sequence[Check]) -> dict[str, float]:
@@ -84,6 +88,8 @@ def _reply_scores(pack: Pack, case: Case, text: str, checks: Sequence[Check]) ->
         "references": float(bool(text) and not missing),
         "checks": float(bool(text) and not missing and passes(text, checks, context)),
     }
+    if named := references(case.reference):
+        scores["facts"] = float(set(named) <= set(references(text)))
     if case.reference:
         scores["similarity"] = chrf(text, case.reference)
     if case.wishes:
