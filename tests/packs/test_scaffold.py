@@ -85,3 +85,16 @@ def test_a_minimal_pack_with_a_title_that_is_too_long_is_refused(tmp_path: Path)
     with pytest.raises(PackInvalid) as caught:
         write_minimal(tmp_path, NewPack.of("desk", title="x" * 100))
     assert caught.value.problems[0].field == "title"
+
+
+def test_every_example_of_a_new_pack_renders(tmp_path: Path) -> None:
+    from senmon.bases.catalog import load_tokenizer, resolve
+    from senmon.rendering import Renderer, check_prefix, prefix_message
+
+    pack = load_pack(scaffold("desk", tmp_path))
+    renderer = Renderer(load_tokenizer(resolve()))
+    assert check_prefix(renderer, pack) == ()
+    for example in load_dataset(pack).examples:
+        rendered = renderer.example([prefix_message(pack), *example.messages])
+        assert len(rendered.ids) < pack.manifest.recipe.max_tokens
+        assert any(label >= 0 for label in rendered.labels)
