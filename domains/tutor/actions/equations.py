@@ -63,7 +63,7 @@ class Line:
         return Line(self.letter, self.a * factor, self.b * factor, self.c * factor, self.d * factor)
 
 
-def _line(statement: Statement, letter: str) -> Line:
+def line_of(statement: Statement, letter: str) -> Line:
     sides = [polynomial(side).coefficients(letter) for side in statement.sides]
     (b, a), (d, c) = ((*values, Fraction(0), Fraction(0))[:2] for values in sides)
     return Line(letter, a, b, c, d)
@@ -71,7 +71,7 @@ def _line(statement: Statement, letter: str) -> Line:
 
 def _linear(statement: Statement, letter: str, root: Fraction) -> Solution:
     steps: list[Step] = []
-    current = _line(statement, letter)
+    current = line_of(statement, letter)
     if tidied := _tidied(statement, current):
         step, current = tidied
         steps.append(step)

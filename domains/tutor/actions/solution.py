@@ -40,8 +40,11 @@ class Solution:
     steps: tuple[Step, ...]
     confirmed: str
 
-    def hints(self) -> tuple[str, ...]:
-        """The ladder: focus, probe, partial and worked step, one step after the other, never the answer."""
+    def hints(self, least: int = 0) -> tuple[str, ...]:
+        """The ladder: focus, probe, partial and worked step, one step after the other, never the answer.
+
+        It has at least `least` rungs; a short one is filled up with encouragement.
+        """
         found: list[str] = []
         short = len(self.steps) > 3
         for index, step in enumerate(self.steps):
@@ -51,7 +54,9 @@ class Solution:
             found.append(step.probe)
             if last or not short:
                 found.append(step.partial)
-        return tuple(self._safe(found))
+        safe = self._safe(found)
+        spare = [nudge for nudge in _NUDGES if nudge not in safe]
+        return tuple(safe + spare[: max(0, least - len(safe))])
 
     def told(self) -> str:
         """The whole way, for when the ladder is used up."""

@@ -11,7 +11,7 @@ from senmon.checks.maths_nodes import Statement
 from senmon.errors import Unparsable
 
 #: Prose beyond this is not searched: a reply that long is refused elsewhere.
-MAX_PROSE = 20_000
+MAX_PROSE = 6_000
 
 _EMPHASIS = re.compile(r"(?<![\w)*])(\*{1,3})(?=[^\s*])([^*\n]{0,200}?[^\s*])\1(?![\w(*])")
 _ARTICLES = frozenset({"a", "A", "I"})

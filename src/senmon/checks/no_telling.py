@@ -26,6 +26,8 @@ from senmon.messages import Message, Verdict
 LOOK_BACK = 800
 #: A pupil who lists this many numbers in one message has not found the answer.
 GUESSES = 3
+#: Shorter texts of articles are not recognised as quotations.
+SHORTEST_QUOTATION = 24
 
 _TOLD = re.compile(
     r"(?:\b(?:answer|solution|result|value|total|product|sum|difference|root)s?\b[^.!?\n]{0,24}?(?:\bis|\bare|=|:|\bbe"
@@ -74,7 +76,7 @@ class NoTellingCheck:
         if vault is None:
             return Verdict(self.name, "pass")
         before = plain(released[-LOOK_BACK:])
-        text = before + plain(candidate)
+        text = _without_passages(before + plain(candidate), context)
         found, guessed = _pupils_numbers(vault, context.messages)
         if vault.values and vault.values <= found:
             return Verdict(self.name, "pass")
@@ -82,6 +84,15 @@ class NoTellingCheck:
         if _leaks(text, len(before), vault, secret, vault.printed | found | guessed):
             return Verdict(self.name, "repair", "the answer of the open problem would be given away")
         return Verdict(self.name, "pass")
+
+
+def _without_passages(text: str, context: CheckContext) -> str:
+    """Quotations of the pack's own articles become blanks: they were written without this problem."""
+    for passage in context.passages:
+        for quoted in map(plain, (passage.text, *map(str, passage.facts.values()))):
+            if len(quoted) >= SHORTEST_QUOTATION:
+                text = text.replace(quoted, " " * len(quoted))
+    return text
 
 
 def _open_vault(slots: Mapping[str, Any]) -> _Vault | None:

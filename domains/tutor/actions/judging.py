@@ -1,0 +1,264 @@
+"""A pupil's attempt, judged by algebra against the open problem."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from senmon.checks.maths_algebra import Beyond, evaluate, polynomial
+from senmon.checks.maths_grammar import parse_alternatives
+from senmon.checks.maths_nodes import (
+    Binary,
+    Node,
+    Number,
+    Statement,
+    Variable,
+    literal,
+    show_statement,
+    statement_variables,
+    variables,
+)
+from senmon.checks.maths_problem import Problem, agrees, read_problem, same
+from senmon.checks.maths_values import spelled
+from senmon.errors import Unparsable
+
+from . import mistakes
+from .equations import count_terms
+from .mistakes import Mistake
+from .solution import Solution, TooHard
+from .solver import solve
+
+Outcome = Literal["correct", "step_ok", "wrong", "unclear"]
+_LEAD = re.compile(
+    r"^\W*(?:(?:so|is it|it is|it's|its|i got|i get|i think|maybe|the answer is|answer|=|then|and)\s*[:,]?\s*)+",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`progress` is the line that the work goes on from, after a right step."""
+
+    outcome: Outcome
+    text: str
+    mistake: Mistake | None = None
+    progress: str = ""
+
+    @property
+    def said(self) -> str:
+        """The verdict in words, so that a reply that refers to it can't turn it around."""
+        return f"{_OPENINGS[self.outcome]} {self.text}".strip()
+
+
+_OPENINGS = {"correct": "That's right!", "step_ok": "Good.", "wrong": "Not quite.", "unclear": ""}
+
+
+def judge(problem_text: str, attempt: str) -> Judgement:
+    """Whether `attempt` answers the problem, is a right step on the way, or is wrong."""
+    problem, solution = read_problem(problem_text), solve(problem_text)
+    try:
+        statements = _read(attempt)
+    except Unparsable:
+        return Judgement("unclear", "I could not read that as maths. Write it like x = 3 or 3/4.")
+    if problem.is_expression:
+        return _expression(problem, solution, statements)
+    return _equation(problem.statement, solution, statements)
+
+
+def _read(text: str) -> tuple[Statement, ...]:
+    trimmed = _LEAD.sub("", text.strip()).strip(" .?!;")
+    value = spelled(trimmed)
+    if value is not None:
+        return (Statement((Number(value),)),)
+    return parse_alternatives(trimmed)
+
+
+def _finished(node: Node) -> Fraction | None:
+    value = literal(node)
+    return None if isinstance(node, Binary) and value is not None and value.denominator == 1 else value
+
+
+# --- equations
+
+
+def _equation(problem: Statement, solution: Solution, statements: tuple[Statement, ...]) -> Judgement:
+    letter = next(iter(statement_variables(problem)))
+    claims = [_claim(statement, letter) for statement in statements]
+    if all(claim is not None for claim in claims):
+        return _claimed(problem, letter, solution, [claim for claim in claims if claim is not None])
+    if len(statements) != 1:
+        return Judgement("unclear", "One line at a time, please. What is your next step?")
+    return _line(problem, letter, statements[0])
+
+
+def _claim(statement: Statement, letter: str) -> Node | None:
+    """The number that the letter is said to be: `6`, `x = 6`, `18 ÷ 3 = x`."""
+    if not statement.relations:
+        return None if variables(statement.sides[0]) else statement.sides[0]
+    if len(statement.sides) == 2 and statement.is_equation:
+        left, right = statement.sides
+        if mistakes.is_letter(left, letter) and not variables(right):
+            return right
+        if mistakes.is_letter(right, letter) and not variables(left):
+            return left
+    return None
+
+
+def _claimed(problem: Statement, letter: str, solution: Solution, claims: list[Node]) -> Judgement:
+    try:
+        values = frozenset(evaluate(claim) for claim in claims)
+    except Beyond:
+        return Judgement("unclear", "I can't work that number out. Write it as one plain number.")
+    roots = frozenset(Fraction(_ascii(answer)) for answer in solution.answers)
+    if values == roots:
+        if all(_finished(claim) is not None for claim in claims):
+            return Judgement("correct", solution.confirmed)
+        return Judgement("step_ok", "That is the right sum. Now work it out.")
+    if values < roots:
+        return Judgement("step_ok", "That is one solution. There is another one.")
+    if len(roots) > 1 or len(values) > 1:
+        return Judgement("wrong", (m := mistakes.in_roots(tuple(roots), values)).text, m)
+    mistake = mistakes.in_equation(problem, letter, next(iter(roots)), next(iter(values))) if _is_linear(
+        problem, letter
+    ) else mistakes.UNKNOWN
+    return Judgement("wrong", mistake.text, mistake)
+
+
+def _ascii(text: str) -> str:
+    return text.replace("\N{MINUS SIGN}", "-")
+
+
+def _is_linear(problem: Statement, letter: str) -> bool:
+    try:
+        mistakes.line_of(problem, letter)
+    except (Beyond, ValueError):
+        return False
+    return True
+
+
+def _line(problem: Statement, letter: str, attempt: Statement) -> Judgement:
+    if not attempt.is_equation:
+        return Judgement("unclear", "Write the whole line, with both sides of the equation.")
+    names = statement_variables(attempt)
+    if not names:
+        return _true_sum(attempt)
+    if names != {letter}:
+        return Judgement("unclear", f"Stay with the letter {letter}, please.")
+    agreed = agrees(attempt, problem)
+    if agreed is None:
+        return Judgement("unclear", "I can't judge that line. Try a smaller step.")
+    if not agreed:
+        linear = _is_linear(problem, letter) and _is_linear(attempt, letter)
+        mistake = mistakes.in_step(problem, letter, attempt) if linear else mistakes.UNKNOWN
+        return Judgement("wrong", mistake.text, mistake)
+    if same_line(attempt, problem):
+        return Judgement("step_ok", "That is where we are now. What comes next?")
+    return Judgement("step_ok", "That line follows.", progress=_worth(attempt))
+
+
+def same_line(one: Statement, other: Statement) -> bool:
+    return show_statement(one) == show_statement(other)
+
+
+def _worth(attempt: Statement) -> str:
+    """The attempt as the line to go on from, when the tutor has steps for it."""
+    text = show_statement(attempt)
+    try:
+        solve(text)
+    except TooHard:
+        return ""
+    return text
+
+
+def _true_sum(attempt: Statement) -> Judgement:
+    try:
+        values = {evaluate(side) for side in attempt.sides}
+    except Beyond:
+        return Judgement("unclear", "I can't work that out. Try a smaller step.")
+    if len(values) == 1:
+        return Judgement("step_ok", "That sum is right.")
+    return Judgement("wrong", "That sum does not come out.", Mistake("arithmetic slip", "That sum does not come out."))
+
+
+# --- sums and expressions
+
+
+def _expression(problem: Problem, solution: Solution, statements: tuple[Statement, ...]) -> Judgement:
+    if len(statements) != 1 or not (statements[0].is_equation or not statements[0].relations):
+        return Judgement("unclear", "One result at a time, please.")
+    if problem.unknowns:
+        return _rewritten(problem, solution, statements[0])
+    return _summed(problem, solution, statements[0])
+
+
+def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgement:
+    wanted = evaluate(problem.statement.sides[0], problem.letters)
+    letters = dict(problem.letters)
+    sides = attempt.sides
+    if len(sides) == 2 and isinstance(sides[0], Variable) and sides[0].name not in letters:
+        sides = sides[1:]
+    try:
+        values = [evaluate(side, letters) for side in sides]
+    except Beyond:
+        return Judgement("unclear", "I can't work that out. Write one plain number.")
+    if len(set(values)) > 1:
+        slip = Mistake("arithmetic slip", "The two sides of that sum are not equal.")
+        return Judgement("wrong", slip.text, slip)
+    if values[0] == wanted:
+        return _right_value(solution, sides[-1])
+    if len(sides) > 1:
+        return Judgement("step_ok", "That sum is right.")
+    if values[0] in _on_the_way(solution):
+        return Judgement("step_ok", "That is right for this part.")
+    mistake = mistakes.in_sum(problem.statement.sides[0], values[0]) if not letters else mistakes.UNKNOWN
+    return Judgement("wrong", mistake.text, mistake)
+
+
+def _right_value(solution: Solution, last: Node) -> Judgement:
+    simplest = solution.skill != "simplifying a fraction" or not _can_shrink(last)
+    if _finished(last) is not None and simplest:
+        return Judgement("correct", solution.confirmed)
+    if _finished(last) is not None:
+        return Judgement("step_ok", "It has the same value, but it can be made simpler.")
+    return Judgement("step_ok", "That has the right value. Now work it out.", progress=_worth(Statement((last,))))
+
+
+def _can_shrink(node: Node) -> bool:
+    match node:
+        case Binary("/", Number(top), Number(bottom)):
+            return Fraction(top, bottom).denominator != bottom
+    return False
+
+
+def _on_the_way(solution: Solution) -> set[Fraction]:
+    """Results of the steps before the last, as `3 × 4 = 12` says in what a step leads to."""
+    found = set()
+    for step in solution.steps[:-1]:
+        for match in re.finditer(r"= ([\u2212]?\d+(?:[./]\d+)?)", step.done):
+            found.add(Fraction(_ascii(match[1])))
+    return found
+
+
+def _rewritten(problem: Problem, solution: Solution, attempt: Statement) -> Judgement:
+    goal, last = problem.statement.sides[0], attempt.sides[-1]
+    verdicts = [same(goal, side) for side in attempt.sides]
+    if None in verdicts:
+        return Judgement("unclear", "I can't judge that. Write one expression.")
+    if not all(verdicts):
+        mistake = mistakes.in_expression(goal, last)
+        return Judgement("wrong", mistake.text, mistake)
+    if count_terms(last) <= len(polynomial(goal).terms) and not _has_bracket(last):
+        return Judgement("correct", solution.confirmed)
+    return Judgement("step_ok", "That is equal. Can you make it simpler?", progress=_worth(Statement((last,))))
+
+
+def _has_bracket(node: Node) -> bool:
+    match node:
+        case Binary("*", left, right):
+            sums = any(isinstance(side, Binary) and side.operator in "+-" for side in (left, right))
+            return sums or _has_bracket(left) or _has_bracket(right)
+        case Binary(_, left, right):
+            return _has_bracket(left) or _has_bracket(right)
+    return False

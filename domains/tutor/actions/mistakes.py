@@ -1,0 +1,245 @@
+"""What probably went wrong: wrong answers that typical mistakes lead to, and words about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from senmon.checks.maths_algebra import Beyond, evaluate, polynomial
+from senmon.checks.maths_nodes import Binary, Negative, Node, Number, Percent, Statement, Variable, literal, show, variables
+from senmon.checks.maths_problem import agrees
+
+from .equations import line_of
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """`name` is the error's name, `text` what to tell the pupil; it holds no answer."""
+
+    name: str
+    text: str
+
+
+UNKNOWN = Mistake("no known error", "That does not fit yet.")
+
+
+def in_equation(problem: Statement, letter: str, root: Fraction, value: Fraction) -> Mistake:
+    """For a wrong solution of a linear equation."""
+    for mistake, wrong in _wrong_roots(problem, letter, root):
+        if value == wrong:
+            return mistake
+    if abs(value - root) in (1, 2, 10):
+        return Mistake("arithmetic slip", "The way looks right, but a small slip happened in the working.")
+    return UNKNOWN
+
+
+_SIGN = Mistake("sign error", "Look at the signs: a term changes its sign when you undo it on both sides.")
+_ANSWER_SIGN = Mistake("sign error", "Very close: look at the sign of your answer again.")
+_UNDIVIDED = Mistake("forgot to divide", "Good start, but one step is missing: the letter still has a number beside it.")
+_MULTIPLIED = Mistake("wrong inverse", "You multiplied where you should divide: × is undone by ÷.")
+_SUBTRACTED = Mistake("wrong inverse", "A number beside the letter multiplies it, so subtracting does not undo it.")
+_DIVIDED = Mistake("wrong inverse", "You divided where you should multiply: ÷ is undone by ×.")
+_INVERTED = Mistake("division the wrong way round", "You divided the wrong way round: swap the two numbers.")
+_HALF_BRACKET = Mistake("distribution error", "The number in front of a bracket multiplies every term in it.")
+_MOVED_LETTER = Mistake("sign error", "When a letter term goes to the other side, its sign changes too.")
+
+
+def _wrong_roots(problem: Statement, letter: str, root: Fraction) -> Iterator[tuple[Mistake, Fraction]]:
+    if root:
+        yield _ANSWER_SIGN, -root
+    for changed in _half_expanded(problem):
+        if (wrong := _root(changed, letter)) is not None and wrong != root:
+            yield _HALF_BRACKET, wrong
+    line = line_of(problem, letter)
+    a, b, c, d = line.a, line.b, line.c, line.d
+    slope, rest = a - c, d - b
+    if slope.denominator > 1 and rest:
+        yield _DIVIDED, rest / slope.denominator
+    if slope not in (0, 1):
+        yield _UNDIVIDED, rest
+        yield _SIGN, (d + b) / slope
+        yield _MULTIPLIED, rest * slope
+        yield _SUBTRACTED, rest - slope
+        if rest:
+            yield _INVERTED, slope / rest
+    elif b:
+        yield _SIGN, (d + b) / slope
+    if a and c and a + c:
+        yield _MOVED_LETTER, rest / (a + c)
+        yield _MOVED_LETTER, (d + b) / (a + c)
+
+
+def _root(statement: Statement, letter: str) -> Fraction | None:
+    line = line_of(statement, letter)
+    return (line.d - line.b) / (line.a - line.c) if line.a != line.c else None
+
+
+def _half_expanded(problem: Statement) -> Iterator[Statement]:
+    """The problem with a bracket expanded on its first term only: 2(x + 3) read as 2x + 3."""
+    for index, side in enumerate(problem.sides):
+        changed = _forgetful(side)
+        if changed != side:
+            yield Statement(tuple(changed if i == index else s for i, s in enumerate(problem.sides)), problem.relations)
+
+
+def _forgetful(node: Node) -> Node:
+    match node:
+        case Binary("*", factor, Binary("+" | "-" as sign, first, second)) if not variables(factor):
+            return Binary(sign, Binary("*", factor, first), second)
+        case Binary(operator, left, right, implicit):
+            return Binary(operator, _forgetful(left), _forgetful(right), implicit)
+    return node
+
+
+def in_step(problem: Statement, letter: str, attempt: Statement) -> Mistake:
+    """For a wrong line of working."""
+    for changed in _half_expanded(problem):
+        if agrees(attempt, changed) is True:
+            return _HALF_BRACKET
+    try:
+        right, wrong = line_of(problem, letter), line_of(attempt, letter)
+    except Beyond:
+        return UNKNOWN
+    slope, rest = right.a - right.c, right.d - right.b
+    mine, other = wrong.a - wrong.c, wrong.d - wrong.b
+    if mine == 0:
+        return UNKNOWN
+    found = other / mine
+    for mistake, value in _wrong_roots(problem, letter, rest / slope):
+        if found == value:
+            return mistake
+    if mine == slope and abs(other - rest) in (1, 2, 10):
+        return Mistake("arithmetic slip", "The idea is right, but check the sum once more.")
+    return Mistake("unbalanced step", "Do the same thing to both sides, so that the equation stays in balance.")
+
+
+def in_roots(roots: tuple[Fraction, ...], values: frozenset[Fraction]) -> Mistake:
+    """For wrong solutions of a quadratic equation."""
+    if values and values <= {-root for root in roots}:
+        return Mistake("sign error", "Look at the signs: each factor must become zero.")
+    return UNKNOWN
+
+
+def in_sum(problem: Node, value: Fraction) -> Mistake:
+    """For a wrong result of a sum."""
+    for mistake, wrong in _wrong_results(problem):
+        if wrong == value:
+            return mistake
+    try:
+        right = evaluate(problem)
+    except Beyond:
+        return UNKNOWN
+    if right and value == -right:
+        return Mistake("sign error", "The size is right. Look at the sign again.")
+    if value and right and (right / value in (10, 100) or value / right in (10, 100)):
+        return Mistake("decimal point", "The digits are right. Check where the decimal point belongs.")
+    if abs(value - right) in (1, 2, 10):
+        return Mistake("arithmetic slip", "Very close. A small slip happened in the working.")
+    return UNKNOWN
+
+
+def _wrong_results(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
+    match problem:
+        case Binary("*", Percent(Number(share)), Number(whole)):
+            yield Mistake("percent as a number", "Remember that percent means out of a hundred."), share * whole
+            yield Mistake("percent as a number", "Percent of a number is a part of it, not a division by it."), (
+                whole / share if share else Fraction(0)
+            )
+            yield Mistake("took the part away", "That is what is left. The question asks for the part itself."), (
+                whole - share * whole / 100
+            )
+        case Binary(operator, left, right):
+            a, b = literal(left), literal(right)
+            if a is not None and b is not None and (a.denominator > 1 or b.denominator > 1):
+                yield from _wrong_fractions(operator, a, b)
+            elif a is not None and b is not None:
+                yield from _wrong_operation(operator, a, b)
+    if (value := _left_to_right(problem)) is not None:
+        yield Mistake("order of operations", "Mind the order: × and ÷ come before + and −."), value
+
+
+_TOPS_AND_BOTTOMS = Mistake(
+    "added tops and bottoms", "Denominators are not added or subtracted: they must be made equal first."
+)
+_NOT_FLIPPED = Mistake("did not invert", "To divide by a fraction, turn the second one upside down first.")
+
+
+def _wrong_fractions(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[Mistake, Fraction]]:
+    top, bottom = (a.numerator, b.numerator), (a.denominator, b.denominator)
+    if operator == "+":
+        yield _TOPS_AND_BOTTOMS, Fraction(sum(top), sum(bottom))
+        yield _TOPS_AND_BOTTOMS, Fraction(sum(top), bottom[0] * bottom[1])
+    if operator == "-":
+        if bottom[0] != bottom[1]:
+            yield _TOPS_AND_BOTTOMS, Fraction(top[0] - top[1], bottom[0] - bottom[1])
+        yield _TOPS_AND_BOTTOMS, Fraction(top[0] - top[1], bottom[0] * bottom[1])
+    if operator == "/":
+        yield _NOT_FLIPPED, a * b
+        if a and b:
+            yield Mistake("inverted the wrong fraction", "Turn the second fraction upside down, not the first."), b / a
+    if operator == "*":
+        yield Mistake("added instead of multiplied", "Here the fractions are multiplied, not added."), a + b
+
+
+def _wrong_operation(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[Mistake, Fraction]]:
+    mistake = Mistake("another operation", "Look at the sign between the numbers: which operation is it?")
+    results = {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else a}
+    if operator == "-":
+        yield Mistake("subtraction the wrong way round", "The order matters: which number do you take away?"), b - a
+    if operator == "^":
+        yield Mistake("power as a product", "A power is repeated multiplication, not base times exponent."), a * b
+    for other, value in results.items():
+        if other != operator and value != results.get(operator):
+            yield mistake, value
+
+
+def _left_to_right(node: Node) -> Fraction | None:
+    """The value when every operation is done in reading order."""
+    items: list[Fraction | str] = []
+    if not _read(node, items) or len(items) < 5:
+        return None
+    value = items[0]
+    for operator, operand in zip(items[1::2], items[2::2], strict=True):
+        if not isinstance(value, Fraction) or not isinstance(operand, Fraction):
+            return None
+        if operator == "/" and operand == 0:
+            return None
+        value = {"+": value + operand, "-": value - operand, "*": value * operand}.get(
+            str(operator), value / operand if operand else value
+        )
+    return value if isinstance(value, Fraction) else None
+
+
+def _read(node: Node, items: list[Fraction | str]) -> bool:
+    match node:
+        case Number(value) | Negative(Number(value)):
+            items.append(value if isinstance(node, Number) else -value)
+            return True
+        case Binary("+" | "-" | "*" | "/" as operator, left, right):
+            if not _read(left, items):
+                return False
+            items.append(operator)
+            return _read(right, items)
+    return False
+
+
+def in_expression(problem: Node, attempt: Node) -> Mistake:
+    """For a wrong rewriting of an expression."""
+    try:
+        if polynomial(_forgetful(problem)) == polynomial(attempt):
+            return _HALF_BRACKET
+        right, wrong = polynomial(problem).terms, polynomial(attempt).terms
+    except Beyond:
+        return UNKNOWN
+    if {m: abs(c) for m, c in right.items()} == {m: abs(c) for m, c in wrong.items()}:
+        return Mistake("sign error", "The numbers are right. Look at the signs again.")
+    if set(wrong) - set(right):
+        return Mistake("unlike terms", "Only like terms can be put together: same letter, same power.")
+    return UNKNOWN
+
+
+def is_letter(node: Node, letter: str) -> bool:
+    return isinstance(node, Variable) and node.name == letter
+
+
