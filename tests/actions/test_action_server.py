@@ -86,6 +86,8 @@ def make_pack(folder: Path, runtime: str, url: str = "") -> Pack:
             parameters=PARAMETERS,
             identity="customer" if name == "order" else "none",
             timeout_seconds=5,
+            reply="rephrase",
+            label="",
         )
         for name in names
     ]
@@ -184,7 +186,11 @@ async def test_same_outcome_in_process_and_on_a_server(folder: Path, rasa_server
         assert here.slots == {"seen": True}
         assert here.handoff == "test"
     else:
-        expected = {"refusing": ActionRejected, "broken": ActionFailed, "absent": ActionUnknown}
+        expected: dict[str, type[SenmonError]] = {
+            "refusing": ActionRejected,
+            "broken": ActionFailed,
+            "absent": ActionUnknown,
+        }
         assert here == expected[name].code
 
 

@@ -12,14 +12,16 @@ import pytest
 from tokenizers import Tokenizer
 
 from senmon.bases.catalog import resolve
+from senmon.checks.protocol import CheckContext
+from senmon.checks.registry import build_checks
 from senmon.dataset.example import Dataset
 from senmon.dataset.loading import load_dataset
 from senmon.dataset.normal_form import request_key
 from senmon.evaluation.suite import ReplyExpectation, load_suites
-from senmon.messages import Message
+from senmon.messages import Message, Passage
 from senmon.packs.loader import load_pack
 from senmon.packs.pack import Pack
-from senmon.rendering import prefix_message, references
+from senmon.rendering import fill_references, flatten_facts, prefix_message, references
 
 FOLDER = Path(__file__).parents[2] / "domains" / "support"
 REFERENCE = re.compile(r"\[\[[\w.]+\]\]")
@@ -135,6 +137,28 @@ def test_fixed_texts_agree_with_the_data(pack: Pack, dataset: Dataset) -> None:
                 assert reply.content == after[key]
                 seen.add(key)
     assert seen == set(after)
+
+
+def test_every_reply_passes_the_checks_of_the_pack(pack: Pack, dataset: Dataset) -> None:
+    checks = build_checks(pack.manifest.checks, system=pack.system)
+    assert {check.name for check in checks} >= {"references", "grounded", "safety"}
+    lines = [json.loads(line) for path in pack.data_files for line in path.open(encoding="utf-8")]
+    articles = {article.id: article.passage() for article in pack.articles}
+    for line, example in zip(lines, dataset.examples, strict=True):
+        passages: tuple[Passage, ...] = ()
+        facts: dict[str, str] = {}
+        for index, (raw, message) in enumerate(zip(line["messages"], example.messages, strict=True)):
+            if raw.get("passages"):
+                passages = tuple(articles[name] for name in raw["passages"])
+                facts |= flatten_facts({}, passages)
+            elif message.role == "tool":
+                facts |= flatten_facts(json.loads(message.content))
+            elif message.role == "assistant" and message.content:
+                text, missing = fill_references(message.content, facts)
+                context = CheckContext(example.messages[:index], passages, facts)
+                verdicts = [check.judge("", text, context) for check in checks]
+                assert not missing, example.id
+                assert {verdict.outcome for verdict in verdicts} == {"pass"}, f"{example.id}: {verdicts}"
 
 
 def outcome(message: Message) -> str:
