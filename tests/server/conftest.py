@@ -35,7 +35,16 @@ def make_workspace(tmp_path: Path, pack: Pack) -> Callable[..., FakeWorkspace]:
     return make
 
 
-@pytest.fixture
-def site(make_workspace: Callable[..., FakeWorkspace]) -> Iterator[Site]:
-    with serving(make_workspace()) as running:
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Iterator[Site]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), rate_limit_per_minute=0)
+    with serving(FakeWorkspace(settings, FakeCatalog({"shop": FakeServed(pack)}))) as running:
         yield running
+
+
+@pytest.fixture
+def site(shared_site: Site) -> Site:
+    """One server for all tests; everything that a test could leave behind is made anew."""
+    shared_site.workspace.reset()
+    shared_site.client = shared_site.visitor()
+    return shared_site

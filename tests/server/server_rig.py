@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from senmon.settings import Settings
 from senmon.store.store import Store
 
 SECRET_WORDS = "my pin is 4711"
+BUTTONS = [{"title": "Track it", "payload": "/track"}, {"title": "Cancel it", "payload": "/cancel"}]
+PASSAGE = {"id": "returns", "title": "Returns", "url": "", "score": 0.8}
 HOST_SECRET = "the shop and senmon share this secret"
 
 
@@ -56,7 +59,7 @@ class ScriptedAssistant:
         if word == "count":
             for number in range(20):
                 yield Event("delta", {"text": f"{number} "})
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.01)
         elif word == "wait":
             yield Event("delta", {"text": "One moment. "})
             await asyncio.sleep(60)
@@ -127,6 +130,10 @@ class FakeWorkspace:
     tunings: list[dict[str, Any]] = field(default_factory=list)
     store: Store = field(init=False)
 
+    def reset(self) -> None:
+        self.assistant = ScriptedAssistant()
+        self.is_ready, self.tunings = True, []
+
     async def start(self) -> None:
         self.store = await Store.open(self.settings.database_url or self.settings.home / "senmon.db")
 
@@ -141,19 +148,26 @@ class FakeWorkspace:
         return self.tunings
 
 
+#: Made once: it takes longer than most tests.
+TLS = ssl.create_default_context()
+
+
+def client_of(url: str, **headers: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=10, headers=headers, verify=TLS)
+
+
 class Site:
     """A running server. `client` is somebody with a visitor token; `anonymous` has none."""
 
     def __init__(self, workspace: FakeWorkspace, url: str) -> None:
         self.workspace = workspace
         self.url = url
-        self.anonymous = httpx.Client(base_url=url, timeout=10)
+        self.anonymous = client_of(url)
         self.client = self.visitor()
 
     def visitor(self, **headers: str) -> httpx.Client:
         token = self.anonymous.post("/v1/visitors").json()["token"]
-        headers = {"Authorization": f"Bearer {token}", **headers}
-        return httpx.Client(base_url=self.url, timeout=10, headers=headers)
+        return client_of(self.url, Authorization=f"Bearer {token}", **headers)
 
     def conversation(self, client: httpx.Client | None = None) -> str:
         answer = (client or self.client).post("/v1/conversations")

@@ -281,13 +281,14 @@ async def test_keys_are_hashed_and_revocable(tmp_path: Path, store: Store) -> No
     assert [key.revoked is not None for key in await store.keys()] == [True]
 
 
-async def test_latest_conversation_of_a_channel(store: Store) -> None:
-    assert await store.latest_conversation(ANN, "rasa") is None
-    await store.create_conversation(ANN)
-    made = await store.create_conversation(ANN, channel="rasa")
-    found = await store.latest_conversation(ANN, "rasa")
-    assert found is not None and found.id == made.id
-    assert await store.latest_conversation(BOB, "rasa") is None
+async def test_a_channel_without_ids_continues_its_conversation(store: Store) -> None:
+    native = await store.create_conversation(ANN)
+    racing = await asyncio.gather(*(store.continue_conversation(ANN, "rasa") for _ in range(5)))
+    assert len({made.id for made in racing}) == 1 and racing[0].id != native.id
+    assert (await store.continue_conversation(BOB, "rasa")).id != racing[0].id
+    await store.start_run(racing[0].id, "1", "my order", customer="c-1")
+    # Signed out, the same sender does not get to what the customer said.
+    assert (await store.continue_conversation(ANN, "rasa")).id != racing[0].id
 
 
 async def test_append_is_fast_enough_for_a_stream(store: Store) -> None:

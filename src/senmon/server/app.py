@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from senmon import __version__
-from senmon.errors import ConfigError
+from senmon.errors import ConfigError, SenmonError
 from senmon.server import health, native, openai, packs, page, rasa, visitors
 from senmon.server.auth import Authenticator
 from senmon.server.eventlog import StoredEventLog
@@ -23,6 +24,8 @@ from senmon.server.runs import IDLE_SECONDS, RunManager
 from senmon.server.secret import load_secret
 from senmon.server.services import Services
 from senmon.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _ALLOWED_HEADERS = ["Authorization", "Content-Type", "X-Senmon-Customer", "Last-Event-ID"]
 
@@ -85,8 +88,10 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             services = _services(workspace, idle_seconds)
             await _demand_keys(services)
         except Exception as error:
-            # Whoever serves the application tells the operator, without a traceback.
+            # Whoever serves the application tells the operator; a traceback is for faults of ours only.
             app.state.failure = error
+            if not isinstance(error, SenmonError):
+                log.error("start-up failed", exc_info=error)
             await workspace.stop()
             raise
         app.state.services = services

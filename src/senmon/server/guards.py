@@ -93,8 +93,7 @@ class HostGuard:
         self.hosts = _LOOPBACK_NAMES | _host_names(settings.allowed_origins) if settings.loopback else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = urlsplit("//" + Headers(scope=scope).get("host", "")) if scope["type"] == "http" else None
-        if self.hosts is None or host is None or host.hostname in self.hosts:
+        if scope["type"] != "http" or self.hosts is None or _host_name(scope) in self.hosts:
             await self.app(scope, receive, send)
             return
         answer = error_response(
@@ -172,6 +171,13 @@ def _too_large(declared: str, limit: int) -> bool:
 def _is_json(content_type: str) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _host_name(scope: Scope) -> str | None:
+    try:
+        return urlsplit("//" + Headers(scope=scope).get("host", "")).hostname
+    except ValueError:
+        return None
 
 
 def _host_names(origins: Iterable[str]) -> frozenset[str]:

@@ -27,13 +27,13 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _on_senmon_error(request: Request, error: Exception) -> Response:
-    return senmon_response(request.url.path, cast(SenmonError, error))
+    return senmon_response(request.scope["path"], cast(SenmonError, error))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = cast(HTTPException, error).status_code
     code, message, remedy = _HTTP.get(status, ("http_error", "the request was refused", ""))
-    return error_response(request.url.path, status, code, message, remedy=remedy)
+    return error_response(request.scope["path"], status, code, message, remedy=remedy)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -45,14 +45,14 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     ]
     summary = "the request has wrong fields" if problems else "the request is invalid"
     return error_response(
-        request.url.path, 422, "request_invalid", summary, problems=problems, remedy="see /openapi.json"
+        request.scope["path"], 422, "request_invalid", summary, problems=problems, remedy="see /openapi.json"
     )
 
 
 def _malformed(request: Request, fault: Any) -> Response:
     place, why = fault["loc"][-1], fault.get("ctx", {}).get("error", "")
     message = f"the body is not valid JSON: {why} at character {place}"
-    return error_response(request.url.path, 400, "malformed_json", message, remedy="send a JSON object")
+    return error_response(request.scope["path"], 400, "malformed_json", message, remedy="send a JSON object")
 
 
 def _place(fault: Any) -> str:

@@ -38,8 +38,14 @@ def configure_logging(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("uvicorn.error").addFilter(_without_tracebacks)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _without_tracebacks(record: logging.LogRecord) -> bool:
+    """A failed start-up is told by whoever called `serve`."""
+    return not str(record.msg).startswith("Traceback")
 
 
 class RequestLog:

@@ -99,6 +99,7 @@ async def send_message(
 
 @router.get(
     "/v1/runs/{id}/events",
+    status_code=200,
     response_class=EventStream,
     response_model=None,
     responses={

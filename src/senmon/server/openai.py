@@ -138,7 +138,7 @@ async def complete_chat(body: ChatRequest, request: Request, identity: Caller, s
     folded = fold(body.messages, server.workspace.settings.max_message_chars)
     if body.model != AUTO and body.model not in server.workspace.catalog.packs:
         return error_response(
-            request.url.path,
+            request.scope["path"],
             404,
             "model_not_found",
             "the model does not exist",
@@ -154,7 +154,7 @@ async def complete_chat(body: ChatRequest, request: Request, identity: Caller, s
         answer = await until_gone(request.receive, _collect(_Answer(run, body.model), events))
     finally:
         await _leave(events, run, server)
-    return Response(status_code=499) if answer is None else _whole(answer, request.url.path)
+    return Response(status_code=499) if answer is None else _whole(answer, request.scope["path"])
 
 
 async def _begin(body: ChatRequest, folded: Folded, identity: Identity, server: Services) -> Run:
@@ -229,7 +229,7 @@ async def _stream(
     opening = await _opening(events)
     if opening and opening[-1].type == "error":
         await leave()
-        return _refusal(dict(opening[-1].data), request.url.path)
+        return _refusal(dict(opening[-1].data), request.scope["path"])
     return EventStream(_chunks(answer, opening, events, body.include_usage), on_close=leave)
 
 

@@ -20,7 +20,7 @@ from senmon.server.runs import Turn
 from senmon.server.services import Caller, Server, Services, note
 from senmon.server.sse import EventStream, compact
 from senmon.server.text import SpokenText, check_length
-from senmon.store.records import ConversationRecord, Run
+from senmon.store.records import Run
 
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 _RESTART = "/restart"
@@ -97,7 +97,7 @@ async def webhook(
 
 async def _begin(text: str, identity: Identity, server: Services) -> Run:
     """Messages of one sender queue up, as they do in Rasa."""
-    conversation = await _conversation(identity, server)
+    conversation = await server.workspace.store.continue_conversation(identity, "rasa")
     for _ in range(_TRIES):
         await server.runs.idle(conversation.id)
         try:
@@ -105,12 +105,6 @@ async def _begin(text: str, identity: Identity, server: Services) -> Run:
         except RunConflict:
             continue
     raise RunConflict("this sender's earlier message is still being answered", remedy="retry in a moment")
-
-
-async def _conversation(identity: Identity, server: Services) -> ConversationRecord:
-    store = server.workspace.store
-    known = await store.latest_conversation(identity, "rasa")
-    return known or await store.create_conversation(identity, channel="rasa")
 
 
 async def _array(items: AsyncGenerator[RasaItem, None]) -> Response:

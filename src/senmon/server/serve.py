@@ -37,6 +37,10 @@ def serve(
         asyncio.run(server.serve(sockets=[listener]))
     except KeyboardInterrupt:
         pass
+    except SystemExit:
+        # uvicorn's way of saying that start-up failed.
+        if getattr(app.state, "failure", None) is None:
+            raise
     finally:
         listener.close()
     failure = getattr(app.state, "failure", None)

@@ -102,13 +102,8 @@ class Store:
     async def create_conversation(
         self, identity: Identity, *, channel: Channel = "native"
     ) -> ConversationRecord:
-        record = ConversationRecord(
-            _id(), identity.site, identity.visitor, identity.customer, channel, _now()
-        )
         async with self._database.writing() as connection:
-            await _ensure_visitor(connection, identity)
-            await connection.execute(insert(conversations).values(**_values(record)))
-        return record
+            return await _insert_conversation(connection, identity, channel)
 
     async def conversation(self, id: str, identity: Identity) -> ConversationRecord:
         """Raises ConversationNotFound unless it is this visitor's, Forbidden when another customer's."""
@@ -117,8 +112,8 @@ class Store:
                 await _one(connection, select(conversations).where(conversations.c.id == id)), identity
             )
 
-    async def latest_conversation(self, identity: Identity, channel: Channel) -> ConversationRecord | None:
-        """The newest conversation that this identity may continue, for channels that carry no id."""
+    async def continue_conversation(self, identity: Identity, channel: Channel) -> ConversationRecord:
+        """The newest conversation that this identity may continue, or a new one: for channels without ids."""
         query = (
             select(conversations)
             .where(
@@ -130,9 +125,13 @@ class Store:
             .order_by(conversations.c.created.desc())
             .limit(1)
         )
-        async with self._database.reading() as connection:
+        async with self._database.writing() as connection:
             row = await _one(connection, query)
-        return ConversationRecord(**row) if row else None
+            return (
+                ConversationRecord(**row)
+                if row
+                else await _insert_conversation(connection, identity, channel)
+            )
 
     # Runs
 
@@ -383,6 +382,15 @@ def _admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationRec
             remedy="sign in again, or start a new conversation",
         )
     return ConversationRecord(**row)
+
+
+async def _insert_conversation(
+    connection: AsyncConnection, identity: Identity, channel: Channel
+) -> ConversationRecord:
+    await _ensure_visitor(connection, identity)
+    record = ConversationRecord(_id(), identity.site, identity.visitor, identity.customer, channel, _now())
+    await connection.execute(insert(conversations).values(**_values(record)))
+    return record
 
 
 async def _ensure_site(connection: AsyncConnection, site: str) -> None:
