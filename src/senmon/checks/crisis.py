@@ -24,33 +24,35 @@ _NEAR = (
 _SIGNS = (
     rf"\b(?:kill(?:ing|ed)?|hang(?:ing)?|shoot(?:ing)?|drown(?:ing)?|poison(?:ing)?|unaliv(?:e|ing)) "
     rf"{_SELF}\b"
-    r"(?! (?:laughing|with laughter|for (?:forgetting|missing|saying|being|not)|if (?:i|this|they|we)))",
+    r"(?! (?:laughing|with laughter|for (?:forgetting|missing|saying|being|not)|if (?:i|this|they|we)|"
+    r"with (?:this|the|my|a) (?:camera|phone))\b)",
     rf"\b(?:hurt(?:ing)?|harm(?:ing)?|starv(?:e|ing)|burn(?:ing)?) {_SELF}\b(?! (?:while|when|playing|"
     rf"at (?:work|the gym)|"
     r"by accident|lifting|falling|running|cooking|on (?:the|a|your|this)|with (?:the|your|this|that)|"
-    r"in the))",
+    r"in the)\b)",
     rf"\b(?:want|wanna|urge|urges|need|going|gonna|keep|started|start|been) (?:to )?cut(?:ting)? {_SELF}\b"
-    r"(?! (?:off|some|a|out|loose|shaving|while))",
+    r"(?! (?:off|some|a|out|loose|shaving|while)\b)",
     r"\bcutting myself (?:again|every|to (?:feel|cope)|when i)\b",
-    r"\bself[- ]?harm(?:ing|ed)?\b(?! (?:policy|policies|content|filter|article|essay|statistics|awareness))",
+    r"\bself[- ]?harm(?:ing|ed)?\b(?! (?:policy|policies|content|filter|article|essay|statistics|"
+    r"awareness)\b)",
     r"\b(?:end(?:ing)?|tak(?:e|ing)|took) (?:my|my own|it all,? my) (?:own )?life\b(?! (?:in|as|back|"
     r"to the))",
-    r"\bend it all\b(?! (?:with|at))",
+    r"\bend it all\b(?! (?:with|at)\b)",
     r"\b(?:i|i'm|im|i am|feel|feeling|been|having|have|am) (?:\w+ ){0,2}suicidal\b",
     r"\bsuicidal (?:thoughts?|ideation|feelings?)\b(?! (?:in|among|of) (?:the|hamlet|literature|teens|"
     r"adolescents))",
     r"\b(?:commit(?:ting)?|attempt(?:ed|ing)?|contemplat(?:e|ing)|consider(?:ing)?|thinking (?:about|"
     r"of)) suicide\b"
-    r"(?! (?:in|rates?|prevention|squad|hotline))",
+    r"(?! (?:in|rates?|prevention|squad|hotline)\b)",
     r"\b(?:i|really|just|sometimes|honestly|still|do|also) (?:really |just |honestly |kinda )?(?:want|"
     r"wanna|wish|wanted)"
     r" (?:to |i could )?(?:just )?(?:die|be dead|disappear forever|not exist|stop existing|never wake up)\b"
-    r"(?! (?:my (?:hair|shirt|dress|clothes|jeans|shoes)|it|them|this|laughing))",
+    r"(?! (?:my (?:hair|shirt|dress|clothes|jeans|shoes)|it|them|this|laughing)\b)",
     r"\b(?:don'?t|do not|dont|no longer|didn'?t) (?:really |even )?want to (?:live|be alive|be here|"
     r"exist|wake up|go on)\b"
     r"(?! (?:in|with|near|there|here|at|on|early|before|until|late|so|that|the|to the|this|a|tomorrow "
     r"(?:at|before)"
-    r"|for|by|like|any ?where))",
+    r"|for|by|like|any ?where)\b)",
     r"\b(?:can'?t|cannot|cant) (?:go on|take it|do this|live) (?:any ?more|like this any "
     r"?more)\b.{0,60}\b(?:life|living|"
     r"die|dead|alive|end|pills|goodbye)\b",
@@ -73,12 +75,20 @@ _SIGNS = (
     r"lethal|be fatal|to end)\b",
     r"\b(?:painless|easiest|quickest|best|fastest) way (?:for me )?(?:to|of) (?:die|dying|"
     r"kill(?:ing)? myself|end(?:ing)? "
-    r"(?:it all|my life))\b(?! (?:in|a|on|hair|my|this))",
+    r"(?:it all|my life))\b(?! (?:in|a|on|hair|my|this)\b)",
     r"\b(?:jump(?:ing)?|throw(?:ing)? myself) (?:off|from|in front of) (?:a|the|this|my) (?:bridge|"
     r"roof|building|balcony|"
     r"train|cliff|bus|car)\b(?=.*)(?! in (?:the )?(?:game|level|minecraft))",
     r"\b(?:this is )?my (?:suicide (?:note|letter)|last (?:goodbye|note to everyone))\b",
     rf"\b{_NEAR}\b.{{0,60}}\b(?:kill|killing|hurt|hurting|harm|harming|cut|cutting|hang) {_OTHERS}\b",
+    r"\b(?:took|taken|taking|swallowed) (?:a|the|my) (?:whole |entire )?(?:bottle|pack|packet) of "
+    r"(?:\w+ )?(?:pills|tablets|meds)\b",
+    r"\b(?:point|sense) (?:of|in) (?:living|being alive|staying alive|going on living)\b",
+    r"\bhate my life and (?:\w+ ){0,3}(?:it to end|to end it|it over|to be over)\b",
+    r"\b(?:been|started|am|i'm) cutting (?:again|myself)\b(?! (?:back|down|off|some|a|the|out|loose|"
+    r"shaving)\b)",
+    rf"\b{_NEAR}\b.{{0,40}}\b(?:talk(?:s|ing|ed)?|think(?:s|ing)?|threaten(?:s|ing|ed)?|attempted|"
+    rf"tried) (?:about |of )?suicide\b",
     rf"\b{_NEAR}\b.{{0,40}}\b(?:is|feels|seems|been|was) suicidal\b",
     rf"\b{_NEAR}\b.{{0,60}}\b(?:wants to die|take (?:his|her|their) (?:own )?life|end (?:his|her|"
     rf"their) (?:own )?life)\b",

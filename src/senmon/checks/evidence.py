@@ -9,10 +9,12 @@ from decimal import Decimal
 
 from senmon.checks import dates
 from senmon.checks.protocol import CheckContext
-from senmon.checks.values import Kind, Value, plain, single_units, values
+from senmon.checks.values import Kind, Value, plain, single_units, unit_named, values
 
 #: Digits of an id or a telephone number that may be said by themselves.
 _RUN = re.compile(r"\d{4,}")
+#: A number in JSON, with its field: the field may name its unit.
+_FIELD = re.compile(r'"(\w{1,64})":\s*"?-?\d+(?:\.\d+)?(?![\w.:-])')
 #: Together no more than this much text is read: the newest messages first.
 MAX_CHARACTERS = 100_000
 
@@ -20,11 +22,21 @@ MAX_CHARACTERS = 100_000
 def sources(context: CheckContext) -> Iterator[str]:
     """Every text that may support a claim, the turn's own evidence before older messages."""
     for passage in context.passages:
-        yield "\n".join((passage.title, passage.text, passage.url, *passage.facts.values()))
-    yield "\n".join(str(value) for value in context.facts.values())
+        yield "\n".join((passage.title, passage.text, passage.url))
+        yield _facts(passage.facts)
+    yield _facts(context.facts)
     for message in reversed(context.messages):
         if message.role in ("user", "tool"):
-            yield message.content
+            yield message.content if message.role == "user" else _with_units(message.content)
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    """`return_days` = 30 says 30 days, and no other 30."""
+    return "\n".join(f"{value} {unit_named(name)}" for name, value in facts.items())
+
+
+def _with_units(content: str) -> str:
+    return _FIELD.sub(lambda match: f"{match[0]} {unit_named(match[1])} ", content)
 
 
 class Evidence:
@@ -113,6 +125,9 @@ class Evidence:
 
     def _number(self, claim: Value) -> bool:
         if set(claim.keys) & (self._numbers | self._runs):
+            return True
+        last_digits = [key for key in claim.keys if len(key) == 4 and key.isdigit()]
+        if any(run.endswith(key) for key in last_digits for run in self._runs if len(run) >= 7):
             return True
         years = {key.split("-")[0] for value in self._known["date"] for key in value.keys}
         if set(claim.keys) & years:

@@ -65,6 +65,19 @@ _FAMILIES: dict[str, str] = {
     "waived": "waiv",
     "extended": "exten",
 }
+#: Verb → what a result may call the state that it leads to, where that is more than the verb itself.
+_STATES = {
+    "cancelled": "cancelled canceled",
+    "canceled": "cancelled canceled",
+    "refunded": "refunded credited",
+    "shipped": "shipped dispatched sent",
+    "dispatched": "shipped dispatched sent",
+    "booked": "booked reserved scheduled confirmed",
+    "rescheduled": "rescheduled scheduled",
+    "processed": "processed refunded paid",
+    "opened": "opened open created",
+    "created": "created open opened",
+}
 _BASE = {
     "refund": "refunded",
     "cancel": "cancelled",
@@ -148,11 +161,11 @@ def kept(promise: Promise, messages: Iterable[Message]) -> bool:
     for message in messages:
         if message.role != "tool" or message.name == CONTEXT or failed(message.content):
             continue
-        name, told = message.name.lower(), message.content.lower()
-        if any(stem in name for stem in stems) or any(_said(stem, told) for stem in stems):
+        if _reports(promise.verb, message.content):
             return True
+        name = message.name.lower()
         parts = {part for part in re.split(r"[^a-z]+", name) if len(part) >= 5}
-        if not _lookup(name) and parts & subjects:
+        if not _lookup(name) and (parts & subjects or any(stem in name for stem in stems)):
             return True
     return False
 
@@ -176,10 +189,8 @@ def _lookup(name: str) -> bool:
     return bool(re.search(r"status|look|find|get|show|check|search|list|info|track", name))
 
 
-def _said(stem: str, told: str) -> bool:
-    """The stem as the start of a value or key that is not denied: not `"cancellable": true`."""
-    return any(
-        not re.match(rf"{stem}\w*able", told[match.start() :])
-        for match in re.finditer(rf"(?<![a-z]){stem}[a-z]*(?:ed|sent|d)?\b", told)
-        if re.match(rf"{stem}(?:l?ed|t|ped|d)?\b|{stem}[a-z]*ed\b|sent\b", told[match.start() :])
-    )
+def _reports(verb: str, result: str) -> bool:
+    """Whether a value of the result, not the name of a field, says that it is done: `"status": "shipped"`."""
+    states = _STATES.get(verb, verb).split()
+    told = re.sub(r'"[^"]*"\s*:', " ", result.lower())
+    return any(re.search(rf"(?<![a-z]){re.escape(state)}(?![a-z])", told) for state in states)

@@ -15,9 +15,9 @@ from senmon.messages import CONTEXT, Verdict
 
 CRISIS_TEXT = (
     "I'm really sorry that you are going through this. I'm only a program and not the right help, but you "
-    "don't have to face it alone. If you may be in danger now, please call your local emergency number (112 in "
-    "Europe, 911 in the US) or a crisis line: 988 in the US and Canada, 116 123 in the UK and Ireland; "
-    "findahelpline.com lists others. Please talk to somebody you trust, or ask me for a person here."
+    "don't have to face it alone. If you may be in danger now, please call your local emergency number "
+    "(112 in Europe, 911 in the US) or a crisis line: 988 in the US and Canada, 116 123 in the UK and "
+    "Ireland; findahelpline.com lists others. Please talk to somebody you trust, or ask for a person here."
 )
 DISCREET_TEXT = "I can't share how I am set up, but I'm glad to help with your question."
 

@@ -35,7 +35,7 @@ _RECITAL = re.compile(
     rf"|\b{_OWN}{_PROMPT}\s+(?:says?|reads?|tells me|states|instructs me)\b"
     r"|\b(?:my|the) instructions (?:are|say|read|state)\s*(?:as follows|that|to)?\s*[:\"“]"
     r"|\bI (?:was|am|have been|'m) (?:instructed|told|programmed|prompted) (?:to|by my (?:system|"
-    r"developer)|not to)\b"
+    r"developer)|not to|never to)\b"
     r"(?=.{0,80}\b(?:prompt|instruction|reveal|never|always|secret|system)\b)"
     r"|^\s*(?:system\s*:|<\|im_start\|>|\[INST\]|<<SYS>>|#+\s*system)"
     r"|<\|im_(?:start|end)\|>"

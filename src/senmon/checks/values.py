@@ -62,14 +62,21 @@ _ORDINALS = {
 _WORD_NUMBER = rf"(?:(?:{_TENS.replace(' ', '|')})[- ](?:one|two|three|four|five|six|seven|eight|nine)|" + (
     rf"(?:{'|'.join(sorted(WORDS, key=len, reverse=True))}))"
 )
-_DIGITS = r"(?:\d{1,3}(?:\.\d{3})+,\d{1,2}|\d{1,3}(?:[,\u202f']\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+_DIGITS = r"(?:\d{1,3}(?:\.\d{3})+,\d{1,2}|\d{1,6},\d{2}(?![\d,])|"
+_DIGITS += r"\d{1,3}(?:[,\u202f']\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 NUMBER = rf"(?<![\w.])(?:{_DIGITS}|(?i:\b{_WORD_NUMBER}\b))"
 
-_CURRENCIES = {
-    "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "usd": "USD", "eur": "EUR", "gbp": "GBP", "jpy": "JPY", "inr": "INR", "chf": "CHF", "cad": "CAD", "aud": "AUD", "dollar": "USD", 
-    "dollars": "USD", "buck": "USD", "bucks": "USD", "euro": "EUR", "euros": "EUR", "pound": "GBP", "pounds": "GBP", "quid": "GBP",
-    "yen": "JPY", "rupees": "INR", "rupee": "INR", "francs": "CHF", "us$": "USD", "a$": "AUD", "c$": "CAD",
-}  # fmt: skip
+_MONEY_NAMES = {
+    "USD": "$ us$ usd dollar dollars buck bucks",
+    "EUR": "€ eur euro euros",
+    "GBP": "£ gbp pound pounds quid",
+    "JPY": "¥ jpy yen",
+    "INR": "₹ inr rupee rupees",
+    "CHF": "chf francs",
+    "CAD": "c$ cad",
+    "AUD": "a$ aud",
+}
+_CURRENCIES = {name: code for code, names in _MONEY_NAMES.items() for name in names.split()}
 _CENTS = {"cent": "USD", "cents": "USD", "pence": "GBP", "¢": "USD"}
 _SCALES = {"k": 1000, "thousand": 1000, "m": 10**6, "million": 10**6, "bn": 10**9, "billion": 10**9}
 
@@ -129,12 +136,18 @@ def values(text: str) -> tuple[Value, ...]:
     return tuple(sorted(found, key=lambda value: value.start))
 
 
+def unit_named(name: str) -> str:
+    """The unit that a field such as `return_days` or `discount_percent` tells; empty when it tells none."""
+    last = re.split(r"[._\s-]", name.lower())[-1]
+    return "%" if last in ("percent", "pct") else last if last in _UNITS and len(last) > 1 else ""
+
+
 def number(text: str) -> Decimal:
     """The value of a number written in digits or as an English word."""
     clean = text.strip().lower()
     if clean[:1].isalpha():
         return Decimal(sum(WORDS[part] for part in re.split(r"[- ]", clean)))
-    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d{1,2}", clean):
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d{1,2}|\d+,\d{2}", clean):
         clean = clean.replace(".", "").replace(",", ".")
     return Decimal(re.sub(r"[,\u202f']", "", clean))
 
@@ -323,7 +336,8 @@ def _numbers(text: str) -> Iterator[tuple[int, int, Value]]:
         noun = (match["noun"] or "").lower()
         counted = bool(noun) and noun not in _NO_NOUN and noun not in WORDS
         kind: Kind = "counted" if counted else "number"
-        key = plain(number(match["n"]))
+        padded = re.fullmatch(r"0\d+", match["n"])  # `0042` is a code, not 42
+        key = match["n"] if padded else plain(number(match["n"]))
         yield match.start("n"), match.end("n"), Value(kind, match["n"], (key,), noun, match.start())
 
 
