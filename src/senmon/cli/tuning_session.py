@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from senmon.evaluation.evaluate import EvalProgress
     from senmon.evaluation.result import EvalReport
     from senmon.lifecycle import TuneResult
+    from senmon.packs.pack import Pack
     from senmon.tuning.tune import TuneProgress
     from senmon.workspace import Workspace
 
@@ -149,7 +150,12 @@ async def evaluated(
     engine = judging_engine(workspace, workspace.base)
     shown = Shown(json=False)
     shown.progress.disable = json
-    options: dict[str, Any] = {"engine": engine, "base": workspace.base, "mode": "full" if full else "quick"}
+    options: dict[str, Any] = {
+        "engine": engine,
+        "base": workspace.base,
+        "mode": "full" if full else "quick",
+        "route": _route(workspace, pack),
+    }
     on_progress = None if json else shown.evaluation
     try:
         with shown.progress:
@@ -162,6 +168,17 @@ async def evaluated(
             await engine.close()
     workspace.adapters.add_verdict(adapter, {**verdict.summary(), "by": "eval"})
     return verdict.report, verdict.reasons
+
+
+def _route(workspace: Workspace, pack: Pack) -> Callable[[str], str | None] | None:
+    """The router of all packs, when the suites ask where questions go."""
+    from senmon.cli.conversation import load_router
+    from senmon.evaluation.suite import load_suites
+
+    if not any(item.kind == "route" for item in load_suites(pack)):
+        return None
+    router = load_router(workspace.settings)
+    return lambda text: router.route(text).pack
 
 
 def report_table(report: EvalReport, reasons: Sequence[str]) -> Group:

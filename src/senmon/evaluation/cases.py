@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from senmon.dataset.example import Dataset, Example
 from senmon.evaluation.suite import ActionExpectation, ReplyExpectation, SuiteItem
@@ -76,24 +76,20 @@ def suite_cases(items: Iterable[SuiteItem]) -> tuple[Case, ...]:
 
 
 def _from_item(item: SuiteItem) -> Case:
-    common = {
-        "id": f"suite:{item.id}",
-        "source": item.source,
-        "intent": item.intent or "suite",
-        "origin": cast(Literal["heldout", "suite"], "suite"),
-        "messages": item.messages,
-    }
-    if isinstance(item.expect, ActionExpectation):
-        expect = item.expect
-        return Case(**common, call=None if expect.action is None else (expect.action, expect.arguments))
-    wishes = cast(ReplyExpectation, item.expect)
-    return Case(
-        **common,
+    expect = item.expect
+    case = Case(
+        id=f"suite:{item.id}",
+        source=item.source,
+        intent=item.intent or "suite",
+        origin="suite",
+        messages=item.messages,
         call=None,
-        contains=wishes.contains,
-        absent=wishes.absent,
-        references=wishes.references,
-        wishes=True,
+    )
+    if isinstance(expect, ActionExpectation):
+        return replace(case, call=None if expect.action is None else (expect.action, expect.arguments))
+    assert isinstance(expect, ReplyExpectation)
+    return replace(
+        case, contains=expect.contains, absent=expect.absent, references=expect.references, wishes=True
     )
 
 

@@ -73,6 +73,7 @@ async def gate(
     base: BaseFiles,
     mode: Mode = "quick",
     seconds: float | None = None,
+    route: Callable[[str], str | None] | None = None,
     on_progress: Callable[[EvalProgress], None] | None = None,
 ) -> GateVerdict:
     """Measure and judge. A promoted adapter of another base is no measure and is left out.
@@ -89,6 +90,7 @@ async def gate(
         mode=mode,
         promoted=comparable,
         seconds=seconds,
+        route=route,
         on_progress=on_progress,
     )
     reasons = judge(report, pack.manifest.gate)
