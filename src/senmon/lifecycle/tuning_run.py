@@ -171,16 +171,14 @@ async def _tuned(
 
 
 def _record(run: RunRecorder, progress: TuneProgress) -> None:
-    run.update(
-        phase="tuned" if progress.phase == "done" else progress.phase,
-        step=progress.step,
-        steps=progress.steps,
-        loss=_finite(progress.loss),
-        valid_loss=_finite(progress.valid_loss),
-        tokens_per_second=_finite(progress.tokens_per_second),
-        eta_seconds=_finite(progress.eta_seconds),
-        note=progress.note,
-    )
+    """What a report leaves out (an evaluation has no speed) stays as it was known last."""
+    figures = {
+        name: value
+        for name in ("loss", "valid_loss", "tokens_per_second", "eta_seconds")
+        if (value := _finite(getattr(progress, name))) is not None
+    }
+    phase = "tuned" if progress.phase == "done" else progress.phase
+    run.update(phase=phase, step=progress.step, steps=progress.steps, note=progress.note, **figures)
 
 
 def _finite(value: float | None) -> float | None:
