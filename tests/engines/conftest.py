@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from enginekit import Reference, write_adapter
+from enginekit import Reference, tool, write_adapter
 
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles, load_tokenizer
@@ -56,12 +56,7 @@ def reference(tiny_base: BaseFiles, adapters: tuple[Adapter, ...], renderer: Ren
 
 @pytest.fixture
 def order_tool() -> ActionSpec:
-    return ActionSpec(
-        name="order_status",
-        description="look an order up",
-        parameters={
-            "type": "object",
-            "properties": {"order_id": {"type": "string"}, "detail": {"enum": ["short", "long"]}},
-            "required": ["order_id"],
-        },
-    )
+    properties = {"order_id": {"type": "string"}, "detail": {"enum": ["short", "long"]}}
+    schema = {"type": "object", "properties": properties, "required": ["order_id"]}
+    spec: ActionSpec = tool("order_status", schema)
+    return spec

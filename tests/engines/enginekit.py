@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from senmon.bases.catalog import BaseFiles, load_model
 from senmon.engines.local_text import TextStream, Vocabulary
 from senmon.engines.protocol import Chunk, GenerateRequest, Sampling
 from senmon.messages import Message, ToolCall, Usage
+from senmon.packs.manifest import ActionSpec
 from senmon.rendering import Renderer
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -51,6 +53,10 @@ def ask(text: str, adapter: Adapter | None = None, **options: Any) -> GenerateRe
     prefix = Message("system", "You are the assistant of a small shop that sells garden tools and seeds.")
     messages = (prefix, Message("user", text))
     return GenerateRequest(messages, adapter, sampling=Sampling(**{"max_tokens": 24, **options}), **own)
+
+
+def tool(name: str, parameters: Mapping[str, Any]) -> ActionSpec:
+    return ActionSpec.model_validate({"name": name, "description": f"does {name}", "parameters": parameters})
 
 
 async def reply(engine: Any, request: GenerateRequest) -> Reply:

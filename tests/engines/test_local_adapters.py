@@ -27,7 +27,7 @@ def copy(adapters: tuple[Adapter, ...], tmp_path: Path) -> Path:
     return Path(shutil.copytree(adapters[0].path, tmp_path / "copy"))
 
 
-def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     tensors = load_file(folder / WEIGHTS)
     change(tensors)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from enginekit import ask, replies, reply
+from enginekit import ask, replies, reply, tool
 from safetensors.torch import load_file, save_file
 
 from senmon.bases.catalog import BaseFiles, load_tokenizer, resolve
@@ -80,8 +80,8 @@ async def test_without_tools_nothing_is_called(make_engine: Make, eager_base: Ba
 
 async def test_a_call_that_does_not_end_in_time_is_not_made(make_engine: Make, eager_base: BaseFiles) -> None:
     note = {"type": "object", "properties": {"note": {"type": "string"}}, "required": ["note"]}
-    tool = ActionSpec(name="take_note", description="write it down", parameters=note)
-    found = await reply(make_engine(eager_base), ask("note", tools=(tool,), max_tokens=60, temperature=1.0))
+    noting = tool("take_note", note)
+    found = await reply(make_engine(eager_base), ask("note", tools=(noting,), max_tokens=60, temperature=1.0))
     assert (found.finish, found.call) == ("length", None)
 
 
@@ -90,10 +90,8 @@ def test_an_argument_without_candidates_can_not_be_given() -> None:
         "type": "object",
         "properties": {"order_id": {"type": "string"}, "count": {"type": "integer"}},
     }
-    free = ActionSpec(name="find", description="find", parameters=parameters)
-    bound = ActionSpec(
-        name="cancel", description="cancel", parameters=parameters | {"required": ["order_id"]}
-    )
+    free = tool("find", parameters)
+    bound = tool("cancel", parameters | {"required": ["order_id"]})
     none = allowed_calls((free, bound), {"order_id": ()})
     assert [call.name for call in none] == ["find"]
     assert set(none[0].parameters["properties"]) == {"count"}

@@ -117,7 +117,7 @@ async def test_cancelled_tasks_give_their_places_back(make_engine: Make) -> None
 
 async def test_a_full_queue_is_refused_with_a_time_to_come_back(make_engine: Make) -> None:
     engine = make_engine(slots=1, queue=1)
-    running = [asyncio.create_task(reply(engine, ask(f"q{i}", max_tokens=200))) for i in range(2)]
+    running = [asyncio.create_task(reply(engine, ask(f"q{i}", max_tokens=60))) for i in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(EngineBusy) as caught:
         await reply(engine, ask("one too many"))
@@ -154,10 +154,10 @@ async def test_a_prompt_that_does_not_fit_is_refused_before_anything_runs(make_e
 
 
 async def test_a_reply_ends_at_the_edge_of_the_context(make_engine: Make) -> None:
-    engine = make_engine(context=200)
+    engine = make_engine(context=120)
     found = await reply(engine, ask("hello", max_tokens=1000))
     assert found.finish == "length"
-    assert found.usage.prompt_tokens + found.usage.completion_tokens == 200
+    assert found.usage.prompt_tokens + found.usage.completion_tokens == 120
     assert found.usage.completion_tokens > MIN_REPLY_TOKENS
 
 

@@ -126,7 +126,10 @@ def refuses(status: int, message: str = "no", **headers: str) -> Answer:
 
 
 def tool_request(tool: ActionSpec) -> GenerateRequest:
-    return ask("order A1001?", SHOP, tools=(tool,), candidates={"order_id": ("A1001", "A1002")})
+    request: GenerateRequest = ask(
+        "order A1001?", SHOP, tools=(tool,), candidates={"order_id": ("A1001", "A1002")}
+    )
+    return request
 
 
 async def test_text_streams_with_usage_under_the_adapters_name(stub: Stub, engine: OpenAIEngine) -> None:
@@ -286,7 +289,7 @@ async def test_closing_the_iterator_hangs_up(stub: Stub, engine: OpenAIEngine) -
     stub.answers = [endless(stub)]
     generation = engine.generate(ask("hi"))
     assert (await anext(generation)).text == "and "
-    await generation.aclose()  # type: ignore[attr-defined]
+    await generation.aclose()
     assert await asyncio.to_thread(stub.disconnected.wait, 3)
 
 

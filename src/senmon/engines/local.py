@@ -7,8 +7,9 @@ coroutine ── prepare (own thread: adapter, tokens, grammar) ── submit �
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from senmon.adapters.card import Adapter
@@ -81,8 +82,11 @@ class LocalEngine:
         """Tokens that a prompt and its reply may have together."""
         return self._model.context
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
-        """Raises EngineBusy, EngineUnavailable, PromptTooLong, AdapterError before the first chunk."""
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
+        """Raises EngineBusy, EngineUnavailable, PromptTooLong, AdapterError before the first chunk.
+
+        Raises EngineError, also then, when a tool's parameters can't become a grammar.
+        """
         self._scheduler.take_place()
         outbox = Outbox()
         try:
@@ -97,8 +101,9 @@ class LocalEngine:
             yield Chunk(finish="length", usage=Usage(len(job.ids)))
             return
         try:
-            async for chunk in outbox.chunks():
-                yield chunk
+            async with contextlib.aclosing(outbox.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         finally:
             outbox.cancelled = True
 

@@ -14,6 +14,7 @@ from senmon.errors import EngineUnavailable
 
 _LAYER_TYPES = {"full_attention", "sliding_attention"}
 _PROBE = 9
+_REMEDY = "serve this base with vLLM and the openai engine"
 
 
 class SlotModel:
@@ -21,7 +22,10 @@ class SlotModel:
 
     def __init__(self, files: BaseFiles, *, device: str, slots: int, context: int | None) -> None:
         """Raises EngineUnavailable when this architecture can't be run row by row."""
-        self._model = load_model(files, device=device)
+        try:
+            self._model = load_model(files, device=device)
+        except ValueError as error:  # transformers has no attention for it that could be masked
+            raise EngineUnavailable(f"this base can't be loaded: {error}", remedy=_REMEDY) from error
         config = self._model.config.get_text_config()
         self.device = torch.device(device)
         self.dtype: torch.dtype = self._model.dtype
@@ -77,7 +81,6 @@ class SlotModel:
 
     def _probe(self, expected: torch.Tensor) -> None:
         """A row beside a longer one must get the logits of a plain pass."""
-        remedy = "serve this base with vLLM and the openai engine"
         try:
             ids = list(range(_PROBE))
             self.extend(0, ids[:-1], 0, None)
@@ -87,11 +90,11 @@ class SlotModel:
                 tokens, lengths = [*tokens, 0], [*lengths, 2 * _PROBE]
             found = self.decode(tokens, lengths, [None] * len(tokens))[:1]
         except Exception as error:  # an architecture may break in any way
-            raise EngineUnavailable(f"this base can't run in slots: {error}", remedy=remedy) from error
+            raise EngineUnavailable(f"this base can't run in slots: {error}", remedy=_REMEDY) from error
         self.slots.drop()
         tolerance = (1e-3 if self.dtype == torch.float32 else 0.1) * max(1.0, float(expected.abs().max()))
         if not torch.allclose(found, expected, atol=tolerance, rtol=0):
-            raise EngineUnavailable("this base gives other logits in slots than alone", remedy=remedy)
+            raise EngineUnavailable("this base gives other logits in slots than alone", remedy=_REMEDY)
 
 
 def _last(logits: torch.Tensor) -> torch.Tensor:
@@ -104,7 +107,7 @@ def _context(config: Any, wanted: int | None) -> int:
     if not kinds <= _LAYER_TYPES:
         raise EngineUnavailable(
             f"the local engine does not run {', '.join(sorted(kinds - _LAYER_TYPES))}",
-            remedy="serve this base with vLLM and the openai engine",
+            remedy=_REMEDY,
         )
     limits = [int(config.max_position_embeddings)]
     window = getattr(config, "sliding_window", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from senmon.engines.protocol import Chunk
 from senmon.errors import SenmonError
@@ -20,7 +20,7 @@ class Outbox:
         self.cancelled = False
         self._letters: asyncio.Queue[Letter] = asyncio.Queue()
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Until the chunk with `finish`. Raises what the worker sent instead."""
         while True:
             letter = await self._letters.get()

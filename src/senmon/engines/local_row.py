@@ -96,6 +96,7 @@ class Row:
         # The marker came as text: bytes of its last token that lie behind it are forgotten.
         if behind := self._text.unread(piece.rest):
             self.pending = self._encode(data[: len(data) - behind])
+            self.written += len(self.pending) - 1
         return self._begin_call(piece.text)
 
     def _go_on(self, text: str) -> Chunk | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -80,7 +80,7 @@ class OpenAIEngine:
     def base_digest(self) -> str:
         return self._base_digest
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
         """Raises EngineBusy, EngineUnavailable, PromptTooLong, AdapterError before the first chunk.
 
         Raises EngineError when the server asks twice for a call that isn't allowed.
@@ -89,16 +89,18 @@ class OpenAIEngine:
         allowed = allowed_calls(request.tools, request.candidates)
         body = self._body(request, allowed)
         try:
-            async for chunk in self._attempt(body, request, allowed):
-                yield chunk
+            async with contextlib.aclosing(self._attempt(body, request, allowed)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
             return
         except CallFaultError as error:
-            fault = error
+            body = _corrected(body, error)
         try:
-            async for chunk in self._attempt(_corrected(body, fault), request, allowed):
-                # What was said before the first call was sent already.
-                if chunk.finish is not None:
-                    yield Chunk("", chunk.tool_call, chunk.finish, chunk.usage)
+            async with contextlib.aclosing(self._attempt(body, request, allowed)) as chunks:
+                async for chunk in chunks:
+                    # What was said before the first call was sent already.
+                    if chunk.finish is not None:
+                        yield Chunk("", chunk.tool_call, chunk.finish, chunk.usage)
         except CallFaultError as error:
             raise EngineError(f"the model server asked twice for a wrong call: {error.message}") from error
 
@@ -135,7 +137,7 @@ class OpenAIEngine:
 
     async def _attempt(
         self, body: Mapping[str, Any], request: GenerateRequest, allowed: Sequence[AllowedCall]
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         answer = Answer()
         async with contextlib.aclosing(self._events(body, request)) as events:
             async for data in events:
@@ -151,7 +153,7 @@ class OpenAIEngine:
 
     async def _events(
         self, body: Mapping[str, Any], request: GenerateRequest
-    ) -> AsyncIterator[Mapping[str, Any]]:
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         """The stream's JSON objects; retried while nothing has come."""
         for attempt in range(self._retries + 1):
             began = False
@@ -168,15 +170,16 @@ class OpenAIEngine:
 
     async def _stream(
         self, body: Mapping[str, Any], request: GenerateRequest
-    ) -> AsyncIterator[Mapping[str, Any]]:
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         try:
             async with self._client.stream("POST", self._url, json=body) as response:
                 if response.status_code != httpx.codes.OK:
                     raise _refusal(response, await _text(response), request)
-                async for line in self._lines(response):
-                    if line == "[DONE]":
-                        return
-                    yield _object(line)
+                async with contextlib.aclosing(self._lines(response)) as lines:
+                    async for line in lines:
+                        if line == "[DONE]":
+                            return
+                        yield _object(line)
         except httpx.PoolTimeout as error:
             raise EngineBusy("too many requests to the model server are open") from error
         except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:
@@ -187,13 +190,13 @@ class OpenAIEngine:
                 remedy="check that it runs, and the engine's url",
             ) from error
 
-    async def _lines(self, response: httpx.Response) -> AsyncIterator[str]:
+    async def _lines(self, response: httpx.Response) -> AsyncGenerator[str, None]:
         """The data of server-sent events. Ends with EngineUnavailable when the engine is closed."""
         lines = response.aiter_lines()
         closed = asyncio.ensure_future(self._closed.wait())
         try:
             while True:
-                line = asyncio.ensure_future(anext(lines, None))  # type: ignore[arg-type]
+                line = asyncio.ensure_future(anext(lines, None))
                 try:
                     await asyncio.wait((line, closed), return_when=asyncio.FIRST_COMPLETED)
                 finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
 from senmon.engines.protocol import Chunk, GenerateRequest
 from senmon.engines.stops import StopWatch
 from senmon.errors import EngineUnavailable
-from senmon.messages import ToolCall, Usage
+from senmon.messages import FinishReason, ToolCall, Usage
 
 #: What a script may answer: text, a call, or a sequence of both (text first, one call last).
 Scripted = str | ToolCall | Sequence[str | ToolCall]
@@ -36,14 +37,15 @@ class ScriptedEngine:
     def base_digest(self) -> str:
         return self._base_digest
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
         """Raises EngineUnavailable when closed, or when the script has no answer."""
         self._check_open()
         self.requests.append(request)
         parts = self._parts(request)
         try:
-            async for chunk in self._stream(request, parts):
-                yield chunk
+            async with contextlib.aclosing(self._stream(request, parts)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled += 1
             raise
@@ -73,7 +75,7 @@ class ScriptedEngine:
 
     async def _stream(
         self, request: GenerateRequest, parts: tuple[str, ToolCall | None]
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         text, call = parts
         watch, words = StopWatch(request.sampling.stop), 0
         prompt = sum(len(message.content.split()) for message in request.messages)
@@ -92,7 +94,7 @@ class ScriptedEngine:
                 yield Chunk(piece.text)
         if rest := watch.flush():
             yield Chunk(rest)
-        finish = "tool_calls" if call else "stop"
+        finish: FinishReason = "tool_calls" if call else "stop"
         yield Chunk(tool_call=call, finish=finish, usage=Usage(prompt, words + bool(call)))
 
 
