@@ -209,11 +209,13 @@ async def test_two_wrong_calls_are_an_error(
 async def test_a_call_spelt_as_text_is_understood(
     stub: Stub, engine: OpenAIEngine, order_tool: ActionSpec
 ) -> None:
-    spelt = 'Yes. <tool|_call>{"name": "order_status", "argu|ments": {"order_id": "A1001"}}</tool_call>'
+    spelt = 'Yes. <tool|_call>{"name": "order_status", "argu|ments": {"order_id": "A1001"}}</tool_call> Done.'
     stub.answers = [says(spelt)]
     found = await reply(engine, tool_request(order_tool))
     assert (found.text, found.finish) == ("Yes. ", "tool_calls")
     assert found.call is not None and found.call.name == "order_status"
+    plain = await reply(engine, ask("hi"))
+    assert (plain.text, plain.finish, plain.call) == ("Yes. ", "stop", None)
 
 
 @pytest.mark.parametrize(

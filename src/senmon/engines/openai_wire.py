@@ -15,7 +15,7 @@ from senmon.engines.protocol import Sampling
 from senmon.engines.stops import StopWatch
 from senmon.errors import EngineError
 from senmon.messages import FinishReason, Message, ToolCall, Usage
-from senmon.rendering import CALL_START, parse_call
+from senmon.rendering import CALL_END, CALL_START, parse_call
 
 #: More text than this in one reply is not a reply.
 MAX_REPLY = 1_000_000
@@ -149,6 +149,8 @@ class Answer:
 
     def call(self, allowed: Sequence[AllowedCall]) -> ToolCall | None:
         """The call that was asked for (the first one), checked against `allowed`. Raises CallFaultError."""
+        if not allowed and not self._names:
+            return None
         try:
             call = self._parsed()
         except (ValueError, RecursionError) as error:
@@ -171,5 +173,5 @@ class Answer:
             body = {"name": self._names[first], "arguments": json.loads(self._arguments[first] or "{}")}
             return parse_call(json.dumps(body), id=self._ids[first])
         if self._spelt is not None:
-            return parse_call(self._spelt)
+            return parse_call(self._spelt.partition(CALL_END)[0])
         return None
