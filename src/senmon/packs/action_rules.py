@@ -31,7 +31,8 @@ def action_problems(
     if actions.runtime == "server" and not re.match(r"^https?://[^/\s]+", actions.url):
         why = "an action server needs its address" if not actions.url else "is not an http address"
         yield problem(("actions", "url"), why, "add url: http://127.0.0.1:5055/webhook")
-    if actions.runtime == "in_process" and actions.specs and "actions.py" not in files.files:
+    code = {"actions.py", "actions/__init__.py"} & set(files.files)
+    if actions.runtime == "in_process" and actions.specs and not code:
         why = "actions run in process but there is no actions.py"
         yield problem(("actions", "specs"), why, "add actions.py, or set runtime: server with a url")
     seen: set[str] = set()
