@@ -307,6 +307,8 @@ async def test_bad_targets_are_explained(tmp_path: Path) -> None:
         await Store.open("postgresql://nobody@localhost/senmon")
     with pytest.raises(StoreError, match="database failed"):
         await Store.open(tmp_path / "missing" / "senmon.db", serving=False)
+    # The driver's thread reports the failed connection to this loop once more.
+    await asyncio.sleep(0.05)
 
 
 async def test_check_writes_nothing_and_notices_a_closed_disk(store: Store) -> None:

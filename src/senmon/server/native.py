@@ -13,7 +13,6 @@ from senmon.server.responses import BODY, EVENTS, errors
 from senmon.server.runs import Turn
 from senmon.server.schemas import (
     ConversationCreated,
-    EventBody,
     FeedbackKept,
     FeedbackRequest,
     History,
@@ -99,13 +98,9 @@ async def send_message(
 
 @router.get(
     "/v1/runs/{id}/events",
-    status_code=200,
-    response_class=EventStream,
+    response_class=Response,
     response_model=None,
-    responses={
-        200: {"model": EventBody, "description": EVENTS[200]["description"]},
-        **errors(401, 403, 404, 422),
-    },
+    responses={**EVENTS, **errors(401, 403, 404, 422)},
     summary="Follow a run",
 )
 async def follow_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from senmon.server.errors import ErrorBody, OpenAIErrorBody
+from senmon.server.schemas import EventBody
 
 _WHY = {
     400: "The body is not valid JSON.",
@@ -38,7 +39,7 @@ def openai_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 #: A 200 that streams events.
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Server-sent events, each an EventBody; `id` is its seq.",
-        "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/EventBody"}}},
+        "description": "Server-sent events; the schema is that of each one's data, and `id` is its seq.",
+        "content": {"text/event-stream": {"schema": EventBody.model_json_schema()}},
     }
 }

@@ -37,10 +37,6 @@ def serve(
         asyncio.run(server.serve(sockets=[listener]))
     except KeyboardInterrupt:
         pass
-    except SystemExit:
-        # uvicorn's way of saying that start-up failed.
-        if getattr(app.state, "failure", None) is None:
-            raise
     finally:
         listener.close()
     failure = getattr(app.state, "failure", None)
@@ -73,7 +69,11 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            # uvicorn's way of saying that start-up failed; `app.state.failure` says why.
+            self.should_exit = True
         if self.started and self._on_ready is not None and sockets:
             self._on_ready(_url(sockets[0]))
 
