@@ -60,7 +60,7 @@ def card(pack: str = "shop", **fields: Any) -> AdapterCard:
         "recipe_digest": "r" * 64,
         "licence": "CC-BY-4.0",
         "language": ("en",),
-        "metrics": {"valid_loss": 1.25},
+        "metrics": {"valid_loss": 1.25, "seconds": 9.0},
     }
     return AdapterCard(**{**known, **fields})
 
@@ -113,6 +113,14 @@ def test_the_readme_is_a_model_card(publish: Callable[..., Any]) -> None:
     assert head["language"] == ["en"]
     metrics = head["model-index"][0]["results"][0]["metrics"]
     assert metrics == [{"type": "valid_loss", "name": "valid_loss", "value": 1.25}]
+
+
+def test_nothing_names_a_folder_of_this_machine(store: AdapterStore, tmp_path: Path) -> None:
+    base = str(tmp_path / "bases" / "mine")
+    adapter = store.publish(peft_folder(tmp_path / "a"), card(base=base, recipe={"base": base}))
+    assert adapter.card.base == adapter.card.recipe["base"] == "mine"
+    for name in ("adapter_config.json", "senmon.json", "README.md"):
+        assert str(tmp_path) not in (adapter.path / name).read_text(encoding="utf-8")
 
 
 def test_the_same_content_is_one_version(store: AdapterStore, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file, save_file
 
 from senmon.adapters import Adapter, AdapterStore, read_card
@@ -147,6 +148,8 @@ async def test_release_and_import(tuned: Tuned, tmp_path: Path) -> None:
     text = (path / "README.md").read_text(encoding="utf-8")
     assert "The full gate **passed**" in text
     assert "| loss |" in text
+    measured = yaml.safe_load(text.split("---\n")[1])["model-index"][0]["results"][0]["metrics"]
+    assert {"loss", "faultless", "action"} <= {metric["type"] for metric in measured}
     assert str(tuned.home) not in text
     assert str(tuned.base.path.parent) not in (path / "adapter_config.json").read_text(encoding="utf-8")
     assert {item.name for item in tuned.pack.path.parent.iterdir()} == {"shop"}, "no temporary folder is left"

@@ -43,9 +43,19 @@ or on another base, its answers are not covered by the figures above. Don't use 
 """
 
 
-def model_card(card: AdapterCard, *, figures: str = "", verdict: str = "") -> str:
-    """The README. `figures` and `verdict` are Markdown made by the evaluation; empty, the card says so."""
-    head = yaml.safe_dump(front_matter(card), sort_keys=False, allow_unicode=True)
+#: Metrics of tuning that say how good an adapter is; the others say how it was made.
+QUALITY = ("valid_loss", "base_valid_loss")
+
+
+def model_card(
+    card: AdapterCard, *, figures: str = "", verdict: str = "", measured: Mapping[str, float] | None = None
+) -> str:
+    """The README. `figures` and `verdict` are Markdown made by the evaluation; empty, the card says so.
+
+    `measured` are the figures for the model index; without them the losses of tuning are taken.
+    """
+    known = measured or {name: card.metrics[name] for name in QUALITY if name in card.metrics}
+    head = yaml.safe_dump(front_matter(card, known), sort_keys=False, allow_unicode=True)
     body = TEXT.format(
         title=card.title or f"Adapter of the pack {card.pack}",
         description=card.description,
@@ -74,8 +84,8 @@ def model_card(card: AdapterCard, *, figures: str = "", verdict: str = "") -> st
     return f"---\n{head}---\n\n{body}"
 
 
-def front_matter(card: AdapterCard) -> dict[str, Any]:
-    """The YAML block of the model card."""
+def front_matter(card: AdapterCard, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """The YAML block of the model card. `metrics` are what the model index reports."""
     return {
         "base_model": card.base,
         "base_model_relation": "adapter",
@@ -85,23 +95,21 @@ def front_matter(card: AdapterCard) -> dict[str, Any]:
         "datasets": [f"{card.pack}-{card.dataset_digest[:12]}"],
         **({"language": list(card.language)} if card.language else {}),
         **({"license": card.licence.lower()} if card.licence else {}),
-        "metrics": sorted(card.metrics),
-        "model-index": [{"name": f"{card.pack}-adapter", "results": [_result(card)]}],
+        "metrics": sorted(metrics),
+        "model-index": [{"name": f"{card.pack}-adapter", "results": [_result(card, metrics)]}],
     }
 
 
-def _result(card: AdapterCard) -> dict[str, Any]:
+def _result(card: AdapterCard, metrics: Mapping[str, float]) -> dict[str, Any]:
     return {
         "task": {"type": "text-generation"},
         "dataset": {
             "type": "senmon-pack",
             "name": card.pack,
-            "split": "valid",
+            "split": "held-out",
             "revision": card.dataset_digest,
         },
-        "metrics": [
-            {"type": name, "name": name, "value": value} for name, value in sorted(card.metrics.items())
-        ],
+        "metrics": [{"type": name, "name": name, "value": value} for name, value in sorted(metrics.items())],
     }
 
 

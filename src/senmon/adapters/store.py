@@ -133,7 +133,7 @@ class AdapterStore:
         AdapterError when the folder is unsafe or the disk is full; nothing half-written can be loaded.
         """
         config = folder.check_folder(source)
-        card = card.model_copy(update={**_from_config(config), "base": portable(card.base)})
+        card = _portable(card).model_copy(update=_from_config(config))
         root = self._root(card.pack)
         try:
             with durable.locked(root):
@@ -342,9 +342,15 @@ def write_folder(
     durable.write_json(target / CARD_FILE, card.model_copy(update={"files": files}).model_dump(mode="json"))
 
 
-def portable(base: str) -> str:
+def portable(base: object) -> str:
     """A base's name that says nothing of this machine: a folder by its last part."""
-    return Path(base).name if Path(base).is_absolute() else base
+    name = str(base)
+    return Path(name).name if Path(name).is_absolute() else name
+
+
+def _portable(card: AdapterCard) -> AdapterCard:
+    recipe = {**card.recipe, "base": portable(card.recipe["base"])} if "base" in card.recipe else card.recipe
+    return card.model_copy(update={"base": portable(card.base), "recipe": recipe})
 
 
 def _from_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,9 @@ def plot_svg(report: EvalReport) -> str:
         grid = sheet.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
         for axes, names in zip(grid[:, 0], panels, strict=True):
             _plot(axes, report.measurements, names)
-        grid[0, 0].legend(loc="best", frameon=False)
+        sheet.legend(
+            *grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False
+        )
         stream = io.StringIO()
         sheet.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     drawing = stream.getvalue()
@@ -152,7 +154,8 @@ def plot_svg(report: EvalReport) -> str:
 
 
 def _plot(axes: Any, measurements: Iterable[Measurement], names: list[str]) -> None:
-    for shift, one in enumerate(measurements):
+    subjects = tuple(measurements)
+    for shift, one in enumerate(subjects):
         found = [(row, one.metrics[name]) for row, name in enumerate(names) if name in one.metrics]
         if not found:
             continue
@@ -168,8 +171,8 @@ def _plot(axes: Any, measurements: Iterable[Measurement], names: list[str]) -> N
         rows = [row + 0.18 * shift for row, _ in found]
         axes.plot(values, rows, "o", color=colour, label=one.subject)
     labels = [f"{name} (less is better)" if name in LOWER_IS_BETTER else name for name in names]
-    axes.set_yticks(range(len(names)), labels)
-    axes.invert_yaxis()
+    axes.set_yticks([row + 0.09 * (len(subjects) - 1) for row in range(len(names))], labels)
+    axes.set_ylim(len(names) - 0.35, -0.25)
     axes.grid(axis="x", alpha=0.3)
 
 

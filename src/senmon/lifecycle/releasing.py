@@ -11,7 +11,7 @@ from senmon.bases.catalog import BaseFiles
 from senmon.dataset.loading import load_dataset
 from senmon.engines.protocol import Engine
 from senmon.errors import AdapterError, AdapterMismatch, AdapterNotFound, GateFailed
-from senmon.evaluation.evaluate import EvalProgress, Mode
+from senmon.evaluation.evaluate import CANDIDATE, EvalProgress, Mode
 from senmon.lifecycle.gating import GateVerdict, gate
 from senmon.packs.pack import Pack
 
@@ -89,7 +89,10 @@ def write_release(pack: Pack, adapter: Adapter, verdict: GateVerdict) -> Path:
     """Replaces `<pack>/adapter/` in one step and returns it. A large tokenizer stays with its base."""
     target = pack.released_adapter
     card = adapter.card.model_copy(update={"origin": "release", "pack_version": pack.manifest.version})
-    readme = model_card.model_card(card, figures=verdict.figures(), verdict=verdict.markdown())
+    measured = {name: round(metric.value, 4) for name, metric in verdict.metrics[CANDIDATE].items()}
+    readme = model_card.model_card(
+        card, figures=verdict.figures(), verdict=verdict.markdown(), measured=measured
+    )
     config = folder.read_config(adapter.path)
     whole = sum(path.stat().st_size for path in adapter.path.iterdir())
     # Beside the pack, not in it: a folder in the pack would change the pack's digest for a moment.
