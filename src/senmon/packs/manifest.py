@@ -136,7 +136,7 @@ class RecipeSpec(Strict):
     micro_batch_tokens: Positive = Field(
         4096, description="Suffix tokens of a micro-batch, padding included."
     )
-    step_tokens: Positive = Field(4096, description="Supervised tokens of an optimiser step, about.")
+    step_tokens: Positive = Field(512, description="Supervised tokens of an optimiser step, about.")
     max_tokens: Positive = Field(1024, description="Longer examples are refused.")
     early_stopping: int = Field(
         3, ge=0, description="Evaluations without improvement before stopping; 0: never."

@@ -45,7 +45,7 @@ def heldout_losses(
     pack: Pack,
     examples: Iterable[Example],
     *,
-    batch: int = 4096,
+    batch: int = 2048,
     device: str | None = None,
 ) -> HeldoutLosses:
     """Losses of `examples` under the base, with the adapter in `adapter_path` (a PEFT folder) or without.

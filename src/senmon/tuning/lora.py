@@ -46,7 +46,6 @@ def attach(model: Any, recipe: RecipeSpec, base: BaseFiles) -> Any:
         lora_dropout=lora.dropout,
         use_rslora=lora.rslora,
         target_modules=list(lora.target_modules),
-        base_model_name_or_path=base.spec,
         revision=base.revision,
     )
     _require_modules(model, recipe)

@@ -74,7 +74,7 @@ class SharedPrefixLoss(nn.Module):
         if len(targets) <= size:
             return self._piece(states, targets)
         pieces = []
-        for part, wanted in zip(states.split(size), targets.split(size), strict=True):
+        for part, wanted in zip(torch.split(states, size), torch.split(targets, size), strict=True):
             # Logits of a piece are made again in the backward pass rather than kept.
             kept = checkpoint(self._piece, part, wanted, use_reentrant=False) if part.requires_grad else None
             pieces.append(self._piece(part, wanted) if kept is None else kept)
