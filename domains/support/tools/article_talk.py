@@ -20,8 +20,9 @@ def neighbour(rng: Random, article: dict[str, Any]) -> str:
 
 
 def passages(rng: Random, article: dict[str, Any]) -> Message:
-    ids = [article["article"]]
-    return context(*ids, neighbour(rng, article)) if rng.random() < 0.55 else context(*ids)
+    """Mostly two, the right one first; now and then it comes second."""
+    mine, other = article["article"], neighbour(rng, article)
+    return context(*rng.choices([(mine,), (mine, other), (other, mine)], [3, 6, 1])[0])
 
 
 def question(article: dict[str, Any], template: str) -> Draw:
@@ -55,5 +56,5 @@ def closing(rng: Random) -> list[Message]:
 
 def article_draws() -> Iterator[tuple[Draw, int]]:
     for article in ARTICLES:
-        yield from ((question(article, each), 2) for each in article["user"])
+        yield from ((question(article, each), 1 + at % 2) for at, each in enumerate(article["user"]))
         yield without_article(article, article["user"][0]), 1

@@ -69,7 +69,7 @@ class Lookup:
 def with_id(template: str, replies: list[str] | None = None, status: str = "") -> Draw:
     def draw(rng: Random) -> Talk:
         found = Lookup(rng, template, status or ("" if replies is None else rng.choice(STATUSES)))
-        start = [user(found.text), *maybe(rng, "order", 0.5), *found.call()]
+        start = [user(found.text), *maybe(rng, "order"), *found.call()]
         end = found.reply(rng) if replies is None else says(rng.choice(replies))
         return template, "order_status", [*start, end]
 
@@ -84,7 +84,7 @@ def angry_with_id(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
         found = Lookup(rng, template)
         end = says(ORDERS["status_angry"][found.status])
-        return template, "order_status", [user(found.text), *maybe(rng, "order", 0.5), *found.call(), end]
+        return template, "order_status", [user(found.text), *maybe(rng, "order"), *found.call(), end]
 
     return draw
 
@@ -94,12 +94,12 @@ def without_id(template: str, angry: bool = False) -> Draw:
 
     def draw(rng: Random) -> Talk:
         ask = says(rng.choice(ORDERS["ask_id_angry" if angry else "ask_id"]))
-        start = [user(surface(rng, template)), *maybe(rng, "order", 0.6), ask]
+        start = [user(surface(rng, template)), *maybe(rng, "order"), ask]
         if rng.random() < 0.2:
             no_number = user(surface(rng, rng.choice(ORDERS["no_id"])))
             return template, "order_status", [*start, no_number, *listing(rng)[0]]
         found = Lookup(rng, rng.choice(ORDERS["give_id"]))
-        middle = [user(found.text), *maybe(rng, "order", 0.1), *found.call()]
+        middle = [user(found.text), *found.call()]
         end = says(ORDERS["status_angry"][found.status]) if angry else found.reply(rng)
         return template, "order_status", [*start, *middle, end]
 
@@ -124,7 +124,7 @@ def listing(rng: Random) -> tuple[list[Message], list[str]]:
 def list_orders(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
         messages, numbers = listing(rng)
-        start = [user(surface(rng, template)), *maybe(rng, "list", 0.4), *messages]
+        start = [user(surface(rng, template)), *maybe(rng, "list"), *messages]
         if numbers and rng.random() < 0.4:
             found = Lookup(rng, rng.choice(ORDERS["pick"]))
             found.text = found.text.replace(found.number[1:], numbers[0][1:])
@@ -140,7 +140,7 @@ def not_found(template: str) -> Draw:
         wrong = Lookup(rng, template)
         start = [
             user(wrong.text),
-            *maybe(rng, "order", 0.4),
+            *maybe(rng, "order"),
             *wrong.lost(),
             says(rng.choice(ORDERS["not_found"])),
         ]
@@ -159,11 +159,12 @@ def denied(template: str, action: str) -> Draw:
         refusal = {"error": "sign_in_required"}
         found = Lookup(rng, template)
         first = found.call(refusal) if action == "order_status" else call(action, {}, refusal)
-        start = [user(found.text), *maybe(rng, "order", 0.4), *first, says(ORDERS["sign_in"])]
+        group = "order" if action == "order_status" else "list"
+        start = [user(found.text), *maybe(rng, group), *first, says(ORDERS["sign_in"])]
         if rng.random() < 0.6:
             again = user(surface(rng, rng.choice(ORDERS["signed_in"])))
             retry = [*found.call(), found.reply(rng)] if action == "order_status" else listing(rng)[0]
-            start += [again, *retry]
+            start += [again, *maybe(rng, "signed_in"), *retry]
         return template, action, start
 
     return draw
@@ -183,12 +184,13 @@ def follow_up(template: str, kind: str) -> Draw:
 
     def draw(rng: Random) -> Talk:
         found = Lookup(rng, template, "shipped" if kind == "tracking" else "")
-        start = [user(found.text), *maybe(rng, "order", 0.4), *found.call(), found.reply(rng)]
+        start = [user(found.text), *maybe(rng, "order"), *found.call(), found.reply(rng)]
         if kind == "second":
             other = Lookup(rng, rng.choice(ORDERS["second"]))
             return template, "order_status", [*start, user(other.text), *other.call(), other.reply(rng)]
         question = user(surface(rng, rng.choice(ORDERS[f"ask_{kind}"])))
-        return template, "order_status", [*start, question, says(rng.choice(ORDERS[kind]))]
+        reply = says(rng.choice(ORDERS[kind]))
+        return template, "order_status", [*start, question, *maybe(rng, kind), reply]
 
     return draw
 

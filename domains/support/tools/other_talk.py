@@ -10,13 +10,13 @@ from surface import brief, surface
 from turns import call, maybe, person, says, user
 
 
-def simple(kind: str, related: str, share: float) -> Iterator[Draw]:
+def simple(kind: str, related: str) -> Iterator[Draw]:
     for template in TALK[kind]["user"]:
 
         def draw(rng: Random, template: str = template) -> Talk:
             write = brief if kind in ("greeting", "thanks", "goodbye") else surface
             reply = says(rng.choice(TALK[kind]["reply"]))
-            return template, kind, [user(write(rng, template)), *maybe(rng, related, share), reply]
+            return template, kind, [user(write(rng, template)), *maybe(rng, related), reply]
 
         yield draw
 
@@ -28,7 +28,7 @@ def off_topic(template: str) -> Draw:
         hello = TALK["greeting"]
         start = [user(brief(rng, rng.choice(hello["user"]))), says(rng.choice(hello["reply"]))]
         reply = says(rng.choice(TALK["off_topic"]["reply"]))
-        asked = [user(surface(rng, template)), *maybe(rng, "smalltalk", 0.2)]
+        asked = [user(surface(rng, template)), *maybe(rng, "about")]
         return template, "greeting", [*start, *asked, reply]
 
     return draw
@@ -39,20 +39,19 @@ def asks_person(template: str) -> Draw:
         return (
             template,
             "person",
-            [user(surface(rng, template)), *maybe(rng, "person", 0.4), *person("asked")],
+            [user(surface(rng, template)), *maybe(rng, "person"), *person("asked")],
         )
 
     return draw
 
 
-def offered(template: str, kind: str, related: str, reason: str) -> Draw:
+def offered(template: str, kind: str, reason: str) -> Draw:
     """The offer of a person, and what the visitor makes of it."""
 
     def draw(rng: Random) -> Talk:
-        share = 0.6 if kind == "unknown" else 0.3
         start = [
             user(surface(rng, template)),
-            *maybe(rng, related, share),
+            *maybe(rng, kind),
             says(rng.choice(TALK[kind]["reply"])),
         ]
         choice, answers = rng.random(), TALK["complaint"]
@@ -68,7 +67,7 @@ def offered(template: str, kind: str, related: str, reason: str) -> Draw:
 def stock(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
         first, second = rng.sample(PRODUCTS, 2)
-        messages = asked_stock(rng, template, first, maybe(rng, "stock", 0.4))
+        messages = asked_stock(rng, template, first, maybe(rng, "stock"))
         if rng.random() < 0.2:
             messages += asked_stock(rng, rng.choice(TALK["stock"]["again"]), second, [])
         return template, "stock", messages
@@ -89,15 +88,12 @@ def asked_stock(rng: Random, template: str, name: str, before: list[Message]) ->
 
 
 def talk_draws() -> Iterator[tuple[Draw, int]]:
-    shares = {"greeting": 0.0, "thanks": 0.0, "goodbye": 0.0, "about": 0.2}
-    for kind, share in shares.items():
-        yield from ((draw, 2) for draw in simple(kind, "smalltalk", share))
+    for kind in ("greeting", "thanks", "goodbye", "about"):
+        yield from ((draw, 2) for draw in simple(kind, kind))
     yield from ((off_topic(each), 2) for each in TALK["off_topic"]["user"])
-    yield from ((draw, 3) for draw in simple("injection", "injection", 0.2))
-    yield from ((draw, 2) for draw in simple("stock_unclear", "stock", 0.4))
+    yield from ((draw, 3) for draw in simple("injection", "injection"))
+    yield from ((draw, 2) for draw in simple("stock_unclear", "stock"))
     yield from ((asks_person(each), 3) for each in TALK["person"]["user"])
-    yield from (
-        (offered(each, "complaint", "complaint", "complaint"), 3) for each in TALK["complaint"]["user"]
-    )
-    yield from ((offered(each, "unknown", "any", "unanswered"), 3) for each in TALK["unknown"]["user"])
+    yield from ((offered(each, "complaint", "complaint"), 3) for each in TALK["complaint"]["user"])
+    yield from ((offered(each, "unknown", "unanswered"), 3) for each in TALK["unknown"]["user"])
     yield from ((stock(each), 6) for each in TALK["stock"]["user"])

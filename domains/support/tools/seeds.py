@@ -22,7 +22,14 @@ def read(name: str) -> Any:
     return yaml.safe_load((HERE / "seeds" / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
-ARTICLES: list[dict[str, Any]] = read("articles")
+def questions(article: str) -> list[str]:
+    """From the article's front matter."""
+    text = (PACK / "knowledge" / f"{article}.md").read_text(encoding="utf-8")
+    found: list[str] = yaml.safe_load(text.split("---\n")[1])["questions"]
+    return found
+
+
+ARTICLES: list[dict[str, Any]] = [{**each, "user": questions(each["article"])} for each in read("articles")]
 ORDERS: dict[str, Any] = read("orders")
 TALK: dict[str, Any] = read("talk")
 SHOP: dict[str, list[str]] = read("shop")
