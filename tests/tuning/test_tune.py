@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from senmon.adapters import AdapterStore
 from senmon.bases.catalog import load_model, load_tokenizer
 from senmon.dataset.example import Dataset, Example
 from senmon.errors import ConfigError, DataInvalid, TuningDiverged
@@ -81,6 +82,10 @@ def test_a_candidate_in_pefts_layout(pack, tiny_base, tmp_path):
     curve = json.loads((tmp_path / "out/curve.json").read_text())
     assert len(curve["train"]) == candidate.metrics["steps"] and len(curve["valid"]) == 4
     assert any((tmp_path / "out/tensorboard").iterdir()) and not (tmp_path / "out/checkpoint").exists()
+
+    # The store takes it as it is.
+    adapter = AdapterStore(tmp_path / "home").publish(candidate.path, card)
+    assert adapter.card.rank == 16 and (adapter.path / "chat_template.jinja").is_file()
 
     # What was evaluated is what was published: PEFT loads the rounded weights and gives the same loss.
     held = heldout_losses(tiny_base, candidate.path, pack, dataset().split("valid"))

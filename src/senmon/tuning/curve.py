@@ -56,12 +56,13 @@ def _plot(path: Path, position: Position, title: str) -> Path:
     if position.best_loss is not None:
         best = (position.best_step, position.best_loss)
         axes.annotate(
-            f"best {best[1]:.3f}", best, (0, -16), textcoords="offset points", color=VALID, ha="center"
+            f"best {best[1]:.3f}", best, (0, -16), textcoords="offset points", color=VALID, ha="right"
         )
     axes.set_title(title, loc="left", color=INK, fontsize=12)
     axes.set_xlabel("optimiser step", color=INK)
     axes.set_ylabel("loss, nats per supervised token", color=INK)
     axes.set_ylim(bottom=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(color=GRID)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK)
