@@ -112,7 +112,7 @@ class Workspace:
     def device(self) -> str:
         if self.settings.device != "auto":
             return self.settings.device
-        from senmon.engines.local import best_device
+        from senmon.bases.catalog import best_device
 
         return best_device()
 

@@ -145,6 +145,13 @@ def load_tokenizer(files: BaseFiles) -> Any:
     return AutoTokenizer.from_pretrained(files.path, local_files_only=True, trust_remote_code=False)
 
 
+def best_device() -> str:
+    """`cuda` where torch can use it, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def load_model(
     files: BaseFiles, *, device: str = "cpu", dtype: torch.dtype | None = None, quantise: bool = False
 ) -> Any:
@@ -154,7 +161,9 @@ def load_model(
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     chosen = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
     extra = {"quantization_config": _four_bit(device)} if quantise else {}
     model = AutoModelForCausalLM.from_pretrained(

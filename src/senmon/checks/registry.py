@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from senmon.checks.protocol import Check
 from senmon.errors import ConfigError
-from senmon.packs.manifest import CheckSpec
 
 Options = Mapping[str, Any]
+
+
+class CheckSpec(Protocol):
+    """A check as a manifest names it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def options(self) -> Options: ...
 
 
 def build_checks(specs: Sequence[CheckSpec], *, system: str = "") -> tuple[Check, ...]:
