@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tiny import write_pack
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
-
 from senmon.packs.loader import load_pack
 from senmon.packs.pack import Pack
 from senmon.settings import Settings
+from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
+from tiny import write_pack
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ from typing import Any
 
 import jwt
 import pytest
-from server_rig import HOST_SECRET, FakeWorkspace, Site, client_of, serving
 
 from senmon.errors import ConfigError, RateLimited
 from senmon.server.app import create_app
 from senmon.server.limits import RateLimiter
 from senmon.server.secret import load_secret
+from server_rig import HOST_SECRET, FakeWorkspace, Site, client_of, serving
 
 Make = Callable[..., FakeWorkspace]
 
@@ -28,9 +28,8 @@ def customer_token(secret: str = HOST_SECRET, seconds: int = 600, **claims: Any)
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, pack: Any) -> Any:
-    from server_rig import FakeCatalog, FakeServed
-
     from senmon.settings import Settings
+    from server_rig import FakeCatalog, FakeServed
 
     settings = Settings(home=tmp_path_factory.mktemp("shop"), jwt_secret=HOST_SECRET, rate_limit_per_minute=0)
     with serving(FakeWorkspace(settings, FakeCatalog({"shop": FakeServed(pack)}))) as running:
@@ -140,10 +139,10 @@ def test_local_trust_ends_with_a_proxy_or_a_key(site: Site, make_workspace: Make
 def test_a_public_address_demands_a_key(make_workspace: Make) -> None:
     from starlette.testclient import TestClient
 
-    app = create_app(make_workspace(host="0.0.0.0"))  # type: ignore[arg-type]
+    app = create_app(make_workspace(host="0.0.0.0"))
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 demands an API key"), TestClient(app):
         pass
-    app = create_app(make_workspace(host="0.0.0.0", api_keys=("sk-good",), demo=True))  # type: ignore[arg-type]
+    app = create_app(make_workspace(host="0.0.0.0", api_keys=("sk-good",), demo=True))
     with TestClient(app) as client:
         assert client.get("/v1/models").status_code == 401
         assert client.get("/v1/models", headers={"Authorization": "Bearer sk-good"}).status_code == 200
@@ -172,7 +171,7 @@ def test_demo_is_off_by_default(site: Site) -> None:
 def test_short_host_secret_is_refused(make_workspace: Make) -> None:
     from starlette.testclient import TestClient
 
-    app = create_app(make_workspace(jwt_secret="short"))  # type: ignore[arg-type]
+    app = create_app(make_workspace(jwt_secret="short"))
     with pytest.raises(ConfigError, match=r"SENMON_JWT_SECRET has 5 bytes.*openssl"), TestClient(app):
         pass
 

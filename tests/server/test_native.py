@@ -4,13 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 import httpx
 import pytest
-from server_rig import SECRET_WORDS, FakeWorkspace, Site, read_events, serving
 
 from senmon.messages import Event
 from senmon.server.sse import frames
+from server_rig import SECRET_WORDS, FakeWorkspace, Site, read_events, serving
 
 Make = Callable[..., FakeWorkspace]
 
@@ -22,7 +23,7 @@ def started(site: Site, text: str, client_id: str = "1") -> tuple[str, str]:
     return conversation, answer.json()["run_id"]
 
 
-def text_of(events: list[dict]) -> str:
+def text_of(events: list[dict[str, Any]]) -> str:
     return "".join(event["data"]["text"] for event in events if event["type"] == "delta")
 
 
@@ -96,7 +97,7 @@ def test_delete_stops_and_keeps_what_was_said(site: Site) -> None:
 
 def test_a_dropped_stream_is_resumed_without_loss_or_doubles(site: Site) -> None:
     _, run = started(site, "count please")
-    seen: list[dict] = []
+    seen: list[dict[str, Any]] = []
     for _ in range(4):
         headers = {"Last-Event-ID": str(seen[-1]["seq"])} if seen else {}
         with site.client.stream("GET", f"/v1/runs/{run}/events", headers=headers) as response:
@@ -112,7 +113,7 @@ def test_a_dropped_stream_is_resumed_without_loss_or_doubles(site: Site) -> None
 
 def test_two_followers_see_the_same(site: Site) -> None:
     _, run = started(site, "count please")
-    results: list[list[dict]] = []
+    results: list[list[dict[str, Any]]] = []
     threads = [threading.Thread(target=lambda: results.append(site.events(run))) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -254,8 +255,9 @@ def test_shutdown_ends_streams_with_an_error_event(make_workspace: Make) -> None
         second.anonymous.get(f"/v1/runs/{run}/events").raise_for_status()
 
 
-def stored(site: Site, run: str) -> tuple:
-    return site.call(site.workspace.store.events(run))
+def stored(site: Site, run: str) -> tuple[Event, ...]:
+    found: tuple[Event, ...] = site.call(site.workspace.store.events(run))
+    return found
 
 
 def wait_for(true: Callable[[], bool], seconds: float = 5) -> None:

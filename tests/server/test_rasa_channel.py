@@ -3,17 +3,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import httpx
+
 from server_rig import BUTTONS, FakeWorkspace, Site, client_of, serving
 
 URL = "/webhooks/rest/webhook"
 
 
-def say(client: httpx.Client, message: str, sender: str = "me", **more: object) -> list[dict]:
+def say(client: httpx.Client, message: str, sender: str = "me", **more: object) -> list[dict[str, Any]]:
     answer = client.post(URL, json={"sender": sender, "message": message, **more})
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    items: list[dict[str, Any]] = answer.json()
+    return items
 
 
 def test_status(site: Site) -> None:
@@ -47,7 +50,7 @@ def test_conversation_goes_on_per_sender_until_restart(site: Site) -> None:
 
 
 def test_messages_of_one_sender_queue_up(site: Site) -> None:
-    answers: list[list[dict]] = []
+    answers: list[list[dict[str, Any]]] = []
 
     def ask() -> None:
         answers.append(say(site.anonymous, "count", "quick"))

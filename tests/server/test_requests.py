@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from server_rig import SECRET_WORDS, FakeWorkspace, Site, serving
 
 from senmon import errors
 from senmon.errors import ConfigError, SenmonError
 from senmon.server.app import create_app
 from senmon.server.errors import STATUS, status_of
 from senmon.server.logging import JsonFormatter
+from server_rig import SECRET_WORDS, FakeWorkspace, Site, serving
 
 JSON = {"Content-Type": "application/json"}
 
@@ -182,7 +182,7 @@ def test_every_error_has_its_status() -> None:
         return [kind, *(below for child in kind.__subclasses__() for below in tree(child))]
 
     def make(kind: type[SenmonError]) -> SenmonError:
-        return kind("x", ()) if issubclass(kind, errors.ProblemsError) else kind("x")  # type: ignore[call-arg]
+        return kind("x", ()) if issubclass(kind, errors.ProblemsError) else kind("x")
 
     found = {
         kind.__name__: status_of(make(kind))
@@ -236,4 +236,4 @@ def test_cors_is_exact(make_workspace: Callable[..., FakeWorkspace]) -> None:
 @pytest.mark.parametrize("origin", ["*", "https://*.example", "shop.example", "https://shop.example/chat"])
 def test_origins_must_be_exact(make_workspace: Callable[..., FakeWorkspace], origin: str) -> None:
     with pytest.raises(ConfigError, match="is no origin"):
-        create_app(make_workspace(allowed_origins=(origin,)))  # type: ignore[arg-type]
+        create_app(make_workspace(allowed_origins=(origin,)))

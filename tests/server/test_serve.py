@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server_rig import FakeWorkspace
 
 from senmon.errors import ConfigError, StateLocked
 from senmon.server.app import create_app
 from senmon.server.serve import bind, serve
+from server_rig import FakeWorkspace
 
 
 def test_taken_port_names_its_owner() -> None:
@@ -35,7 +35,7 @@ def test_port_is_checked_before_anything_starts(make_workspace: Callable[..., Fa
         owner.bind(("127.0.0.1", 0))
         owner.listen()
         with pytest.raises(ConfigError, match="is taken"):
-            serve(create_app(workspace), "127.0.0.1", owner.getsockname()[1])  # type: ignore[arg-type]
+            serve(create_app(workspace), "127.0.0.1", owner.getsockname()[1])
     assert not hasattr(workspace, "store")
 
 
@@ -54,7 +54,7 @@ def test_what_start_up_raised_comes_out(
         StateLock(workspace.settings.home / "senmon.db.lock"),
         pytest.raises(StateLocked, match="another senmon server"),
     ):
-        serve(create_app(workspace), "127.0.0.1", 0)  # type: ignore[arg-type]
+        serve(create_app(workspace), "127.0.0.1", 0)
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -73,7 +73,7 @@ print("ended", flush=True)
 
 
 def test_ctrl_c_ends_it_cleanly_with_json_logs(tmp_path: Path) -> None:
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     child = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, here, str(tmp_path)],
         stdout=subprocess.PIPE,

@@ -97,8 +97,8 @@ class Authenticator:
             raise Unauthenticated(
                 "the visitor token is invalid or expired", remedy="POST /v1/visitors for a new one"
             )
-        customer = None if renewing else claims.get("customer")
-        return Identity(str(claims.get("site", SITE)), str(claims["sub"]), customer and str(customer))
+        customer = str(claims.get("customer", "")) if not renewing else ""
+        return Identity(str(claims.get("site", SITE)), str(claims["sub"]), customer or None)
 
     def read_customer(self, token: str, site: str) -> tuple[str, int]:
         """The customer's id and the seconds that the token is good for. Raises Unauthenticated."""

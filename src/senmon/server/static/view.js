@@ -89,15 +89,15 @@ export class Reply {
 
   thumbs(rating) {
     const buttons = [
-      ["up", "👍", "Good answer"],
-      ["down", "👎", "Bad answer"],
-    ].map(([kind, sign, label]) => {
+      ["up", "Helpful"],
+      ["down", "Not helpful"],
+    ].map(([kind, label]) => {
       const pressed = String(kind === rating);
       const onclick = () => this.choose(kind, buttons);
       return element(
         "button",
-        { type: "button", class: "thumb", "aria-label": label, "aria-pressed": pressed, "data-rating": kind, onclick },
-        sign,
+        { type: "button", class: "thumb", "aria-pressed": pressed, "data-rating": kind, onclick },
+        label,
       );
     });
     this.under.append(...buttons);

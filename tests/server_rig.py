@@ -209,7 +209,7 @@ def read_events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def serving(workspace: FakeWorkspace, **options: Any) -> Iterator[Site]:
-    app = create_app(workspace, **options)  # type: ignore[arg-type]
+    app = create_app(workspace, **options)
     listener = bind("127.0.0.1", 0)
     ready = threading.Event()
     server = make_server(app, lambda url: ready.set())
