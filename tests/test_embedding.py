@@ -110,3 +110,21 @@ def test_finding_loads_neither_torch_nor_the_package() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_large_batches_are_kept_and_survive_damage(tmp_path: Path) -> None:
+    encoder = Encoder.find()
+    if encoder is None:
+        pytest.skip("the encoder package is not installed")
+    texts = [f"sentence number {index}" for index in range(12)]
+    plain = encoder.encode(texts)
+    encoder.keep_in(tmp_path)
+    assert np.array_equal(encoder.encode(texts), plain)
+    kept = next(tmp_path.glob("*.npy"))
+    again = Encoder.find()
+    assert again is not None
+    again.keep_in(tmp_path)
+    assert np.array_equal(again.encode(texts), plain)
+    kept.write_bytes(b"damaged")
+    assert np.allclose(again.encode(texts), plain)
+    assert kept.stat().st_size > 100

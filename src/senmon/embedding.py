@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,11 @@ class Encoder:
         self._parts: tuple[Any, Any] | None = None
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
         self._caching = threading.Lock()
+        self._folder: Path | None = None
+
+    def keep_in(self, folder: Path) -> None:
+        """Keep the vectors of large batches in `folder`, so that a restart does not compute them again."""
+        self._folder = folder
 
     @classmethod
     def find(cls, source: str | None = None) -> Encoder | None:
@@ -90,8 +97,22 @@ class Encoder:
             return np.zeros((0, self.dim), dtype=np.float32)
         cut = [text[:MAX_CHARACTERS] for text in texts]
         if len(cut) > CACHED_CALL:
-            return self._encode(cut)
+            return self._kept(cut) if self._folder else self._encode(cut)
         return np.stack([self._remembered(text) for text in cut])
+
+    def _kept(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of a batch from its file, else computed and written; an unusable file is replaced."""
+        assert self._folder is not None
+        key = hashlib.sha256("\0".join([self.digest, *texts]).encode("utf-8", "replace")).hexdigest()
+        path = self._folder / f"{key[:32]}.npy"
+        with suppress(OSError, ValueError, EOFError):
+            vectors: Vectors = np.load(path, allow_pickle=False)
+            if vectors.shape == (len(texts), self.dim):
+                return vectors
+        vectors = self._encode(texts)
+        with suppress(OSError):  # a full disk costs time at the next start, no more
+            _write_vectors(path, vectors)
+        return vectors
 
     def _remembered(self, text: str) -> Vectors:
         with self._caching:
@@ -235,3 +256,11 @@ def _pool(model: Any, tokens: Sequence[Sequence[int]], pad: int, pooling: str) -
             pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
         unit: Vectors = torch.nn.functional.normalize(pooled, dim=-1).numpy()
     return unit
+
+
+def _write_vectors(path: Path, vectors: Vectors) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("wb") as file:
+        np.save(file, vectors, allow_pickle=False)
+    os.replace(draft, path)

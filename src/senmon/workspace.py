@@ -106,7 +106,10 @@ class Workspace:
     def encoder(self) -> Encoder | None:
         from senmon.embedding import Encoder
 
-        return Encoder.find(self.settings.encoder)
+        encoder = Encoder.find(self.settings.encoder)
+        if encoder is not None:
+            encoder.keep_in(self.home / "vectors")
+        return encoder
 
     @cached_property
     def device(self) -> str:
