@@ -61,14 +61,15 @@ class StoredEventLog:
                 if run_id in self._abandoned:
                     yield Event("error", _UNSTORED, run_id=run_id, seq=after + 1)
                     return
-                if await self._ended(run_id):
+                if await self._ended(run_id, after):
                     self._forget(run_id, news)
                     return
                 await _wait(news)
 
-    async def _ended(self, run_id: str) -> bool:
-        """For whoever has seen the last event already, and asks again."""
-        return any(event.type in TERMINAL for event in await self._store.events(run_id))
+    async def _ended(self, run_id: str, after: int) -> bool:
+        """Whether the follower has seen the last event already. One stored just now is still to come."""
+        events = await self._store.events(run_id)
+        return any(event.type in TERMINAL and event.seq <= after for event in events)
 
     def _forget(self, run_id: str, news: asyncio.Event) -> None:
         if self._news.get(run_id) is news:
