@@ -77,7 +77,7 @@ def _report(error: SenmonError) -> None:
         data: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
         if isinstance(error, ProblemsError):
             data["problems"] = [str(problem) for problem in error.problems]
-        output.emit({"error": data}, json=True)
+        output.emit_line({"error": data})
     output.errors.print(f"[bold red]error[/] [dim]{error.code}[/]")
     output.errors.print(str(error), markup=False, soft_wrap=True)
 
