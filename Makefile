@@ -36,6 +36,7 @@ lint: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	$(BIN)/python -m senmon.cli.reference > docs/cli.md
+	$(BIN)/python tests/docs/doc_tables.py
 
 clean:
 	rm -rf $(VENV)

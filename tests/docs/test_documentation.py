@@ -253,7 +253,7 @@ def test_http_paths_exist() -> None:
     page = DOCS / "http.md"
     if not page.is_file():
         pytest.skip("there is no docs/http.md")
-    app = create_app(SimpleNamespace(settings=Settings(demo=True, _env_file=None)))  # type: ignore[arg-type,call-arg]
+    app = create_app(SimpleNamespace(settings=Settings(demo=True, _env_file=None)))
     known = served_paths(app)
     named = set(re.findall(r"\b(?:GET|POST|PUT|PATCH|DELETE)\b[ `|]+(/[^\s`|?,)\"']*)", text(page)))
     assert named
