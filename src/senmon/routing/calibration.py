@@ -16,6 +16,8 @@ from senmon.routing.features import Floats
 PROMISE = 0.95
 #: Templated data scores near 1 on itself; people word things differently. No threshold rises above this.
 HIGHEST = 0.4
+#: Nor does one fall below this, where a pack would have to answer noise to keep the promise.
+LOWEST = 0.08
 #: With too few held-out messages for a quantile, the threshold is this share of their lowest score.
 CAUTION = 0.8
 
@@ -25,7 +27,7 @@ def threshold(scores: Floats, promise: float = PROMISE) -> float | None:
     rank = math.floor((len(scores) + 1) * (1 - promise) + 1e-9)
     if rank < 1:
         return None
-    return min(float(np.sort(scores)[rank - 1]), HIGHEST)
+    return _bounded(float(np.sort(scores)[rank - 1]))
 
 
 def thresholds(scores: Sequence[Floats], promise: float = PROMISE) -> tuple[float, ...]:
@@ -35,9 +37,13 @@ def thresholds(scores: Sequence[Floats], promise: float = PROMISE) -> tuple[floa
     return tuple(_one(own, common, promise) for own in scores)
 
 
+def _bounded(limit: float) -> float:
+    return min(max(limit, LOWEST), HIGHEST)
+
+
 def _one(own: Floats, common: float | None, promise: float) -> float:
     exact = threshold(own, promise)
     if exact is not None:
         return exact
-    lowest = min(float(own.min()) * CAUTION, HIGHEST) if len(own) else HIGHEST / 2
+    lowest = _bounded(float(own.min()) * CAUTION) if len(own) else HIGHEST / 2
     return lowest if common is None else min(lowest, common)

@@ -14,6 +14,8 @@ from senmon.routing.features import TFIDF_WEIGHT, TFIDF_WEIGHT_ALONE, Floats
 INVERSE_PENALTY = 5.0
 MAX_ITERATIONS = 100
 TOLERANCE = 2e-4
+#: *none* weighs at most this share of all examples: packs of a few dozen would drown in it.
+NONE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Classifier:
             bias[present] = 0.0
         else:
             model = LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS, tol=TOLERANCE)
-            model.fit(rows, labels)
+            model.fit(rows, labels, sample_weight=_weights(labels))
             two = len(present) == 2  # scikit-learn keeps one row for two classes
             weights[present[1:] if two else present] = model.coef_
             bias[present] = [0.0, model.intercept_[0]] if two else model.intercept_
@@ -54,6 +56,13 @@ class Classifier:
         """[classes] for one text, without scipy."""
         columns, weights = row
         return _softmax(self.dense @ vector + self.sparse[:, columns] @ weights + self.bias)
+
+
+def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """One for each example; less for *none* (class 0) where it outnumbers the packs' examples."""
+    none = labels == 0
+    most = NONE_SHARE * float((~none).sum())
+    return np.where(none, min(1.0, most / max(float(none.sum()), 1.0)), 1.0)
 
 
 def pool(probabilities: Floats, owner: Sequence[int], packs: int) -> Floats:

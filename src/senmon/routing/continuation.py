@@ -39,8 +39,15 @@ _CORRECTION = re.compile(
     r"thats not|actually (it's|its|i meant|no)|the other|make that)\b[ ,.:;!-]*",
     re.IGNORECASE,
 )
+_BACK = re.compile(
+    r"^(it|its|it's|that|that's|this|these|those|they|he|she|him|her|them|mine|both|and|but|because|so|or|then|also|"
+    r"yes|no|ok|okay|well|i mean|i meant|i already|i just|i did|i tried)\b",
+    re.IGNORECASE,
+)
 _ANSWERS_NOTHING = re.compile(r"^[\W_]*$")
-_VALUE = re.compile(r"^(?:#?[\w.+-]*\d[\w.+%/:-]*|[a-z]|[^\s@]+@[^\s@]+\.[a-z]{2,}|[\W_]+)$", re.IGNORECASE)
+_VALUE = re.compile(
+    r"^(?:[#$€£]?[\w.+-]*\d[\w.+%/:-]*|[a-z]|[^\s@]+@[^\s@]+\.[a-z]{2,}|[\W_]+)$", re.IGNORECASE
+)
 #: Splits `3x+5=20` and keeps `don't` and `SO-1042` whole.
 _TOKEN = re.compile(r"[^\s,;!?()\[\]{}=+*/^<>|\"“”]+")
 
@@ -65,6 +72,11 @@ def continuation(text: str) -> str | None:
     ):
         return "a correction"
     return None
+
+
+def refers_back(text: str) -> bool:
+    """Whether `text` opens with a word that points at what was said: `it is for my sister, she moved`."""
+    return bool(_BACK.match(text.strip()))
 
 
 def _word(token: str) -> str:

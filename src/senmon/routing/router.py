@@ -17,7 +17,7 @@ import numpy as np
 from senmon.embedding import Encoder
 from senmon.errors import RouterUnfit
 from senmon.routing.artifact import RouterCard, read, write
-from senmon.routing.continuation import continuation
+from senmon.routing.continuation import continuation, refers_back
 from senmon.routing.fitting import fit_model
 from senmon.routing.model import Evidence, RouterModel
 from senmon.routing.routes import PackRoutes, identities, router_key
@@ -27,7 +27,7 @@ __all__ = ["PackRoutes", "RouteChoice", "Router"]
 #: How far another pack's score must lie above the current one's.
 SWITCH_MARGIN = 0.15
 #: p(none) from which a message that no pack wants ends the current pack's turn.
-NONE_CERTAIN = 0.3
+NONE_CERTAIN = 0.5
 #: Shorter messages never end it: they rarely say enough.
 NONE_WORDS = 4
 
@@ -118,7 +118,8 @@ class Router:
         best = int(np.argmax(evidence.scores))
         if current in self._place:
             return self._within(text, evidence, self._place[current], best)
-        if evidence.scores[best] < self._model.thresholds[best]:
+        strange = self._encoder is None and evidence.none >= NONE_CERTAIN  # words alone bring no nearness
+        if evidence.scores[best] < self._model.thresholds[best] or strange:
             return self._none(evidence, best, "nothing here answers that")
         return self._answer(evidence, best, "best score")
 
@@ -127,8 +128,7 @@ class Router:
         scores, thresholds = evidence.scores, self._model.thresholds
         if follows := continuation(text):
             return self._answer(evidence, current, follows)
-        pack, intent = self._model.intents[int(np.argmax(evidence.intents))]
-        if pack >= 0 and intent in self._always.get(self._model.packs[pack], ()):
+        if (intent := self._never_switching(evidence)) is not None:
             return self._answer(evidence, current, f"{intent} never switches")
         if (
             best != current
@@ -137,9 +137,20 @@ class Router:
         ):
             return self._answer(evidence, best, f"switched from {self._model.packs[current]}")
         leaves = evidence.none >= NONE_CERTAIN and len(text.split()) >= NONE_WORDS
-        if leaves and all(score < least for score, least in zip(scores, thresholds, strict=True)):
+        if (
+            leaves
+            and not refers_back(text)
+            and all(score < least for score, least in zip(scores, thresholds, strict=True))
+        ):
             return self._none(evidence, current, "nothing here answers that")
         return self._answer(evidence, current, "stayed")
+
+    def _never_switching(self, evidence: Evidence) -> str | None:
+        """The likeliest intent of any pack, where it is one that never switches."""
+        if len(self._model.intents) < 2:
+            return None
+        pack, intent = self._model.intents[int(np.argmax(evidence.intents[1:])) + 1]
+        return intent if intent in self._always.get(self._model.packs[pack], ()) else None
 
     def _answer(self, evidence: Evidence, pack: int, reason: str) -> RouteChoice:
         mine = [at for at, (owner, _) in enumerate(self._model.intents) if owner == pack]
