@@ -20,7 +20,7 @@ from senmon.server.schemas import (
     RunStarted,
     RunStopped,
 )
-from senmon.server.services import Server, Services, SpeakingVisitor, Visitor, note
+from senmon.server.services import Server, Services, SpeakingVisitor, Visitor, note, noted
 from senmon.server.sse import MEDIA_TYPE, EventStream, frames
 from senmon.server.text import check_length
 
@@ -92,7 +92,7 @@ async def send_message(
     run = await server.runs.begin(Turn(id, body.client_id, body.text, identity, pinned=body.pack))
     note(request, run_id=run.id, pack=body.pack)
     if MEDIA_TYPE in accept:
-        return EventStream(frames(server.runs.follow(run.id)))
+        return EventStream(frames(noted(request, server.runs.follow(run.id))))
     return JSONResponse(RunStarted(run_id=run.id).model_dump(), status_code=202)
 
 
@@ -116,7 +116,7 @@ async def follow_run(
     """
     run = await server.workspace.store.run(id, identity)
     note(request, run_id=run.id)
-    return EventStream(frames(server.runs.follow(id, _seq(last_event_id))))
+    return EventStream(frames(noted(request, server.runs.follow(id, _seq(last_event_id)))))
 
 
 @router.delete(

@@ -18,7 +18,7 @@ from senmon.server.errors import error_response, openai_error, status_of_code
 from senmon.server.openai_schema import ChatRequest, Folded, fold, refuse_unsupported
 from senmon.server.responses import openai_errors
 from senmon.server.runs import Turn
-from senmon.server.services import Caller, Server, Services, note
+from senmon.server.services import Caller, Server, Services, note, noted
 from senmon.server.sse import PING, PING_SECONDS, EventStream, Patient, compact, until_gone
 from senmon.store.records import Run
 
@@ -146,8 +146,8 @@ async def complete_chat(body: ChatRequest, request: Request, identity: Caller, s
             param="model",
         )
     run = await _begin(body, folded, identity, server)
-    note(request, run_id=run.id, pack=None if body.model == AUTO else body.model)
-    events = Patient(server.runs.follow(run.id))
+    note(request, run_id=run.id)
+    events = Patient(noted(request, server.runs.follow(run.id)))
     if body.stream:
         return await _stream(_Answer(run, body.model), events, body, request, server)
     try:

@@ -17,7 +17,7 @@ from senmon.messages import Event, Identity
 from senmon.server.auth import sender_identity
 from senmon.server.responses import BODY, errors
 from senmon.server.runs import Turn
-from senmon.server.services import Caller, Server, Services, note
+from senmon.server.services import Caller, Server, Services, note, noted
 from senmon.server.sse import EventStream, compact
 from senmon.server.text import SpokenText, check_length
 from senmon.store.records import Run
@@ -89,7 +89,7 @@ async def webhook(
         return JSONResponse([])
     run = await _begin(body.message, identity, server)
     note(request, run_id=run.id)
-    items = _items(body.sender, server.runs.follow(run.id))
+    items = _items(body.sender, noted(request, server.runs.follow(run.id)))
     if stream:
         return EventStream(_lines(body.sender, items))
     return await _array(items)

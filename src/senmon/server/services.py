@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from senmon.messages import Identity
+from senmon.messages import Event, Identity
 from senmon.server.auth import Authenticator
 from senmon.server.limits import RateLimiter
 from senmon.server.ports import Workspace
@@ -62,3 +64,12 @@ def limit_key(identity: Identity) -> str:
 def note(request: Request, **facts: str | None) -> None:
     """Facts for the request's log line: ids and names only."""
     request.scope.setdefault("senmon.log", {}).update(facts)
+
+
+async def noted(request: Request, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """The events; the pack that they are routed to goes into the log line."""
+    async with aclosing(events) as source:
+        async for event in source:
+            if event.type == "route":
+                note(request, pack=event.data.get("pack"))
+            yield event
