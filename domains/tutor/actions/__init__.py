@@ -73,7 +73,9 @@ class CheckAnswer(Action):
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[dict[str, Any]]:
         attempt, problem = str(tracker.get_slot("attempt") or ""), tracker.get_slot("opened")
         if not problem or not tracker.get_slot("open"):
-            dispatcher.utter_message(json_message=_without_problem(attempt, FINISHED if problem else NO_PROBLEM))
+            dispatcher.utter_message(
+                json_message=_without_problem(attempt, FINISHED if problem else NO_PROBLEM)
+            )
             return []
         progress = str(tracker.get_slot("progress") or problem)
         judgement = judge(str(problem), attempt)

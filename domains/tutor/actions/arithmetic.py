@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from senmon.checks.maths_algebra import Beyond, evaluate
-from senmon.checks.maths_nodes import Binary, Negative, Node, Number, Percent, Root, Statement, literal, show
+from senmon.checks.maths_nodes import Binary, Negative, Node, Number, Percent, Root, literal, show
 
 from .solution import Solution, Step, TooHard
 from .writing import number, operand
@@ -137,7 +137,11 @@ def _replaced(node: Node, old: Node, new: Node) -> Node:
         case Binary(operator, left, right, implicit):
             first = _replaced(left, old, new)
             second = right if first is not left else _replaced(right, old, new)
-            return node if (first, second) == (left, right) else Binary(operator, first, second, implicit and second is right)
+            return (
+                node
+                if (first, second) == (left, right)
+                else Binary(operator, first, second, implicit and second is right)
+            )
         case Negative(inner):
             changed = _replaced(inner, old, new)
             return node if changed is inner else Negative(changed)
@@ -155,7 +159,9 @@ def _single(node: Node, decimal: bool, *, more: bool, after: str, whole: Node) -
     if more:
         first = f"Which part of {show(whole)} comes first?"
         return Step(first, f"{rule} So start with {asked}. What is it?", way, done)
-    return Step(way, _extra(node, decimal), "Draw it, or use a number line, and write down what you get.", done)
+    return Step(
+        way, _extra(node, decimal), "Draw it, or use a number line, and write down what you get.", done
+    )
 
 
 def _rule(node: Node, whole: Node) -> str:
@@ -200,7 +206,9 @@ def _extra(node: Node, decimal: bool) -> str:
             split = 5 if b < 10 else int(b) // 10 * 10
             rest = int(b) - split
             if rest:
-                return f"Split {b} into {split} and {rest}: work out {a} × {split} and {a} × {rest}, then add."
+                return (
+                    f"Split {b} into {split} and {rest}: work out {a} × {split} and {a} × {rest}, then add."
+                )
         case Binary("+", Number(a), Number(b)) if a >= 10 and b >= 10:
             return "Add the ones first. If you get ten or more, carry one to the tens."
         case Binary("-", Number(a), Number(b)) if a > b >= 10:
@@ -319,7 +327,13 @@ def _added(operator: str, a: int, b: int, c: int, d: int) -> list[Step]:
 
 # --- percentages
 
-_KNOWN = {50: ("one half", 2), 25: ("one quarter", 4), 10: ("one tenth", 10), 20: ("one fifth", 5), 1: ("one hundredth", 100)}
+_KNOWN = {
+    50: ("one half", 2),
+    25: ("one quarter", 4),
+    10: ("one tenth", 10),
+    20: ("one fifth", 5),
+    1: ("one hundredth", 100),
+}
 
 
 def _percentage(share: Fraction, whole: Fraction) -> list[Step]:
@@ -352,5 +366,3 @@ def _percentage(share: Fraction, whole: Fraction) -> list[Step]:
             "That is the part.",
         ),
     ]
-
-

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from senmon.checks.maths_algebra import Beyond, Polynomial, polynomial, rational_roots, ratio
+from senmon.checks.maths_algebra import Beyond, Polynomial, polynomial, ratio, rational_roots
 from senmon.checks.maths_nodes import (
     MINUS,
     Binary,

@@ -37,7 +37,9 @@ def solve_at(node: Node, letters: Mapping[str, Fraction]) -> Solution:
     except TooHard:
         rest = ()
     answer = writing.number(value)
-    return Solution(text, "putting numbers in", (answer,), answer, (put, *rest), f"{show(filled)} = {answer}.")
+    return Solution(
+        text, "putting numbers in", (answer,), answer, (put, *rest), f"{show(filled)} = {answer}."
+    )
 
 
 def rewrite(node: Node) -> Solution:

@@ -120,9 +120,11 @@ def _claimed(problem: Statement, letter: str, solution: Solution, claims: list[N
         return Judgement("step_ok", "That is one solution. There is another one.")
     if len(roots) > 1 or len(values) > 1:
         return Judgement("wrong", (m := mistakes.in_roots(tuple(roots), values)).text, m)
-    mistake = mistakes.in_equation(problem, letter, next(iter(roots)), next(iter(values))) if _is_linear(
-        problem, letter
-    ) else mistakes.UNKNOWN
+    mistake = (
+        mistakes.in_equation(problem, letter, next(iter(roots)), next(iter(values)))
+        if _is_linear(problem, letter)
+        else mistakes.UNKNOWN
+    )
     return Judgement("wrong", mistake.text, mistake)
 
 
@@ -179,7 +181,9 @@ def _true_sum(attempt: Statement) -> Judgement:
         return Judgement("unclear", "I can't work that out. Try a smaller step.")
     if len(values) == 1:
         return Judgement("step_ok", "That sum is right.")
-    return Judgement("wrong", "That sum does not come out.", Mistake("arithmetic slip", "That sum does not come out."))
+    return Judgement(
+        "wrong", "That sum does not come out.", Mistake("arithmetic slip", "That sum does not come out.")
+    )
 
 
 # --- sums and expressions
@@ -222,7 +226,9 @@ def _right_value(solution: Solution, last: Node) -> Judgement:
         return Judgement("correct", solution.confirmed)
     if _finished(last) is not None:
         return Judgement("step_ok", "It has the same value, but it can be made simpler.")
-    return Judgement("step_ok", "That has the right value. Now work it out.", progress=_worth(Statement((last,))))
+    return Judgement(
+        "step_ok", "That has the right value. Now work it out.", progress=_worth(Statement((last,)))
+    )
 
 
 def _can_shrink(node: Node) -> bool:
@@ -251,7 +257,9 @@ def _rewritten(problem: Problem, solution: Solution, attempt: Statement) -> Judg
         return Judgement("wrong", mistake.text, mistake)
     if count_terms(last) <= len(polynomial(goal).terms) and not _has_bracket(last):
         return Judgement("correct", solution.confirmed)
-    return Judgement("step_ok", "That is equal. Can you make it simpler?", progress=_worth(Statement((last,))))
+    return Judgement(
+        "step_ok", "That is equal. Can you make it simpler?", progress=_worth(Statement((last,)))
+    )
 
 
 def _has_bracket(node: Node) -> bool:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from senmon.checks.maths_algebra import Beyond, evaluate, polynomial
-from senmon.checks.maths_nodes import Binary, Negative, Node, Number, Percent, Statement, Variable, literal, show, variables
+from senmon.checks.maths_nodes import (
+    Binary,
+    Negative,
+    Node,
+    Number,
+    Percent,
+    Statement,
+    Variable,
+    literal,
+    variables,
+)
 from senmon.checks.maths_problem import agrees
 
 from .equations import line_of
@@ -36,9 +46,13 @@ def in_equation(problem: Statement, letter: str, root: Fraction, value: Fraction
 
 _SIGN = Mistake("sign error", "Look at the signs: a term changes its sign when you undo it on both sides.")
 _ANSWER_SIGN = Mistake("sign error", "Very close: look at the sign of your answer again.")
-_UNDIVIDED = Mistake("forgot to divide", "Good start, but one step is missing: the letter still has a number beside it.")
+_UNDIVIDED = Mistake(
+    "forgot to divide", "Good start, but one step is missing: the letter still has a number beside it."
+)
 _MULTIPLIED = Mistake("wrong inverse", "You multiplied where you should divide: × is undone by ÷.")
-_SUBTRACTED = Mistake("wrong inverse", "A number beside the letter multiplies it, so subtracting does not undo it.")
+_SUBTRACTED = Mistake(
+    "wrong inverse", "A number beside the letter multiplies it, so subtracting does not undo it."
+)
 _DIVIDED = Mistake("wrong inverse", "You divided where you should multiply: ÷ is undone by ×.")
 _INVERTED = Mistake("division the wrong way round", "You divided the wrong way round: swap the two numbers.")
 _HALF_BRACKET = Mistake("distribution error", "The number in front of a bracket multiplies every term in it.")
@@ -80,7 +94,9 @@ def _half_expanded(problem: Statement) -> Iterator[Statement]:
     for index, side in enumerate(problem.sides):
         changed = _forgetful(side)
         if changed != side:
-            yield Statement(tuple(changed if i == index else s for i, s in enumerate(problem.sides)), problem.relations)
+            yield Statement(
+                tuple(changed if i == index else s for i, s in enumerate(problem.sides)), problem.relations
+            )
 
 
 def _forgetful(node: Node) -> Node:
@@ -111,7 +127,9 @@ def in_step(problem: Statement, letter: str, attempt: Statement) -> Mistake:
             return mistake
     if mine == slope and abs(other - rest) in (1, 2, 10):
         return Mistake("arithmetic slip", "The idea is right, but check the sum once more.")
-    return Mistake("unbalanced step", "Do the same thing to both sides, so that the equation stays in balance.")
+    return Mistake(
+        "unbalanced step", "Do the same thing to both sides, so that the equation stays in balance."
+    )
 
 
 def in_roots(roots: tuple[Fraction, ...], values: frozenset[Fraction]) -> Mistake:
@@ -142,12 +160,17 @@ def in_sum(problem: Node, value: Fraction) -> Mistake:
 def _wrong_results(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
     match problem:
         case Binary("*", Percent(Number(share)), Number(whole)):
-            yield Mistake("percent as a number", "Remember that percent means out of a hundred."), share * whole
-            yield Mistake("percent as a number", "Percent of a number is a part of it, not a division by it."), (
-                whole / share if share else Fraction(0)
+            yield (
+                Mistake("percent as a number", "Remember that percent means out of a hundred."),
+                share * whole,
             )
-            yield Mistake("took the part away", "That is what is left. The question asks for the part itself."), (
-                whole - share * whole / 100
+            yield (
+                Mistake("percent as a number", "Percent of a number is a part of it, not a division by it."),
+                (whole / share if share else Fraction(0)),
+            )
+            yield (
+                Mistake("took the part away", "That is what is left. The question asks for the part itself."),
+                (whole - share * whole / 100),
             )
         case Binary(operator, left, right):
             a, b = literal(left), literal(right)
@@ -177,7 +200,12 @@ def _wrong_fractions(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[
     if operator == "/":
         yield _NOT_FLIPPED, a * b
         if a and b:
-            yield Mistake("inverted the wrong fraction", "Turn the second fraction upside down, not the first."), b / a
+            yield (
+                Mistake(
+                    "inverted the wrong fraction", "Turn the second fraction upside down, not the first."
+                ),
+                b / a,
+            )
     if operator == "*":
         yield Mistake("added instead of multiplied", "Here the fractions are multiplied, not added."), a + b
 
@@ -186,9 +214,15 @@ def _wrong_operation(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[
     mistake = Mistake("another operation", "Look at the sign between the numbers: which operation is it?")
     results = {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else a}
     if operator == "-":
-        yield Mistake("subtraction the wrong way round", "The order matters: which number do you take away?"), b - a
+        yield (
+            Mistake("subtraction the wrong way round", "The order matters: which number do you take away?"),
+            b - a,
+        )
     if operator == "^":
-        yield Mistake("power as a product", "A power is repeated multiplication, not base times exponent."), a * b
+        yield (
+            Mistake("power as a product", "A power is repeated multiplication, not base times exponent."),
+            a * b,
+        )
     for other, value in results.items():
         if other != operator and value != results.get(operator):
             yield mistake, value
@@ -241,5 +275,3 @@ def in_expression(problem: Node, attempt: Node) -> Mistake:
 
 def is_letter(node: Node, letter: str) -> bool:
     return isinstance(node, Variable) and node.name == letter
-
-

@@ -123,8 +123,10 @@ class Maker:
             spot = self.random.choice(spots)
             at = self.random.randrange(1, len(words[spot]) - 1)
             word = words[spot]
-            words[spot] = word[:at] + word[at + 1 :] if self.random.random() < 0.5 else (
-                word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+            words[spot] = (
+                word[:at] + word[at + 1 :]
+                if self.random.random() < 0.5
+                else (word[:at] + word[at + 1] + word[at] + word[at + 2 :])
             )
         return " ".join(words)
 
@@ -139,11 +141,15 @@ class Maker:
     def linear(self) -> str:
         x, root = self.letter(), self.number(-6, 12)
         a, b = self.number(2, 9), self.number(1, 15)
-        kind = self.random.choice(("two", "two", "two", "one", "one", "both", "both", "bracket", "bracket", "over", "mirror"))
+        kind = self.random.choice(
+            ("two", "two", "two", "one", "one", "both", "both", "bracket", "bracket", "over", "mirror")
+        )
         sign = self.random.choice("+-")
         shift = b if sign == "+" else -b
         if kind == "one":
-            return self.random.choice((f"{x} {sign} {b} = {root + shift}", f"{a}{x} = {a * root}", f"{x}/{a} = {root}"))
+            return self.random.choice(
+                (f"{x} {sign} {b} = {root + shift}", f"{a}{x} = {a * root}", f"{x}/{a} = {root}")
+            )
         if kind == "both":
             c = self.number(1, a + 4)
             c = c + 1 if c == a else c
@@ -207,7 +213,9 @@ class Maker:
 
     def value(self) -> str:
         a, b, v, x = self.number(2, 8), self.number(1, 9), self.number(-3, 7), self.random.choice("xyn")
-        return self.random.choice((f"{a}{x} + {b} when {x} = {v}", f"{x}^2 - {b} when {x} = {v}", f"{b} - {a}{x} when {x} = {v}"))
+        return self.random.choice(
+            (f"{a}{x} + {b} when {x} = {v}", f"{x}^2 - {b} when {x} = {v}", f"{b} - {a}{x} when {x} = {v}")
+        )
 
     def styled(self, text: str) -> str:
         """The ways pupils type: without spaces, with other signs."""
@@ -271,7 +279,11 @@ class Maker:
         if known and self.random.random() < 0.7:
             value = writing.number(self.random.choice(known))
         elif "x" in solution.answers[0] or any(c.isalpha() for c in solution.answers[0]):
-            value = solution.answers[0].replace("+", "-", 1) if "+" in solution.answers[0] else "2" + solution.answers[0]
+            value = (
+                solution.answers[0].replace("+", "-", 1)
+                if "+" in solution.answers[0]
+                else "2" + solution.answers[0]
+            )
         else:
             base = Fraction(solution.answers[0].replace("\N{MINUS SIGN}", "-"))
             value = writing.number(base + self.random.choice((-2, -1, 1, 2, 10)))
@@ -315,7 +327,7 @@ def work(make: Maker, moves: int) -> Record:
         intent = "greeting"
     text, family = make.problem()
     solution = solver.solve(text)
-    near = make.random.choice(ARTICLES_BY_SKILL[solution.skill]) if make.random.random() < 0.25 else ""
+    near = make.random.choice(ARTICLES_BY_SKILL[solution.skill]) if make.random.random() < 0.3 else ""
     talk.user(make.opening(text, family), near)
     result = talk.call(actions.OpenProblem(), "problem")
     if result["status"] != "opened":
@@ -331,12 +343,13 @@ def work(make: Maker, moves: int) -> Record:
 
 def move(make: Maker, talk: Talk, solution: Any, article: str) -> None:
     kind = make.random.choices(
-        ("right", "step", "wrong", "stuck", "answer", "idea", "frustrated", "off"), (28, 16, 22, 16, 12, 4, 4, 4)
+        ("right", "step", "wrong", "stuck", "answer", "idea", "frustrated", "off"),
+        (28, 16, 22, 16, 12, 4, 4, 4),
     )[0]
     if kind in ("right", "step", "wrong"):
         attempt = make.step(solution) if kind == "step" else None
         attempt = attempt or (make.wrong(solution) if kind == "wrong" else make.right(solution))
-        attempted(make, talk, attempt)
+        attempted(make, talk, attempt, article if make.random.random() < 0.3 else "")
     elif kind in ("stuck", "answer", "frustrated"):
         helped(make, talk, kind)
     elif kind == "idea":
@@ -348,8 +361,8 @@ def move(make: Maker, talk: Talk, solution: Any, article: str) -> None:
         talk.say(make.pick(phrases.ONLY_MATHS))
 
 
-def attempted(make: Maker, talk: Talk, attempt: str) -> None:
-    talk.user(make.typo(make.pick(phrases.ATTEMPTS)).replace("{m}", attempt))
+def attempted(make: Maker, talk: Talk, attempt: str, article: str) -> None:
+    talk.user(make.typo(make.pick(phrases.ATTEMPTS)).replace("{m}", attempt), article)
     result = talk.call(actions.CheckAnswer(), "attempt")
     talk.say(make.pick(phrases.CHECKED[result["verdict"]]))
 
@@ -437,12 +450,27 @@ def without_problem(make: Maker) -> list[Record]:
         talk = make.talk()
         text, _ = make.problem()
         solution = solver.solve(text)
-        attempt = make.random.choice((make.right(solution), make.wrong(solution), f"{make.number(2, 9)} + {make.number(2, 9)} = {make.number(4, 18)}"))
+        attempt = make.random.choice(
+            (
+                make.right(solution),
+                make.wrong(solution),
+                f"{make.number(2, 9)} + {make.number(2, 9)} = {make.number(4, 18)}",
+            )
+        )
         talk.user(make.typo(phrase).replace("{m}", attempt))
         result = talk.call(actions.CheckAnswer(), "attempt")
         talk.say(make.pick(phrases.CHECKED[result["verdict"]]))
         records.append(talk.done("attempt"))
-    for text in ("x^2 + x + 1 = 0", "2x = 2x + 3", "x + y = 4", "3x + = 2", "6/2(1+2)", "x = 4", "sqrt(2)", "x^3 = 8"):
+    for text in (
+        "x^2 + x + 1 = 0",
+        "2x = 2x + 3",
+        "x + y = 4",
+        "3x + = 2",
+        "6/2(1+2)",
+        "x = 4",
+        "sqrt(2)",
+        "x^3 = 8",
+    ):
         for frame in ("solve {m}", "{m}", "help me with {m}"):
             talk = make.talk()
             talk.user(frame.replace("{m}", text))
@@ -471,7 +499,9 @@ def collected(make_one: Callable[[], Record], count: int, seen: set[str]) -> lis
 
 
 def key(record: Record) -> str:
-    return "\n".join(m["content"] for m in record["messages"] if m["role"] == "user").lower()
+    """What makes two conversations the same: the pupil's words, apart from case, spaces and punctuation."""
+    said = "\n".join(m["content"] for m in record["messages"] if m["role"] == "user").lower()
+    return re.sub(r"[ ?!.,:;'’]+", "", said)
 
 
 def distinct(records: list[Record], seen: set[str]) -> list[Record]:

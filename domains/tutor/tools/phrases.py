@@ -28,7 +28,13 @@ EXPRESSION_OPENINGS = (
 SIMPLIFY_OPENINGS = (
     "Simplify {m}", "simplify {m} please", "reduce {m}", "write {m} in its simplest form", "cancel {m}", "make {m} simpler",
 )  # fmt: skip
-VALUE_OPENINGS = ("Evaluate {m}", "Find the value of {m}", "what is {m}", "work out {m}", "evaluate {m} please")
+VALUE_OPENINGS = (
+    "Evaluate {m}",
+    "Find the value of {m}",
+    "what is {m}",
+    "work out {m}",
+    "evaluate {m} please",
+)
 
 ATTEMPTS = (
     "{m}", "{m}", "{m}", "{m}?", "is it {m}?", "Is it {m}", "I got {m}", "i got {m}", "I think {m}", "i think it's {m}",
@@ -113,7 +119,11 @@ CHECKED = {
     "wrong": ("[[feedback.text]] [[hint.text]]", "[[feedback.text]] Let's look again. [[hint.text]]"),
     "unclear": ("Hm. [[feedback.text]] [[hint.text]]",),
 }
-HINTED = ("No problem. [[hint.text]]", "Let's take it slowly. [[hint.text]]", "Here is some help. [[hint.text]]")
+HINTED = (
+    "No problem. [[hint.text]]",
+    "Let's take it slowly. [[hint.text]]",
+    "Here is some help. [[hint.text]]",
+)
 REFUSED = (
     "You'll learn more by finding it yourself. [[hint.text]]",
     "I won't do it for you, but I'll help you. [[hint.text]]",
@@ -133,7 +143,10 @@ ENCOURAGED = (
     "Don't worry, mistakes are how we learn. Send me the problem and we'll start with a small step.",
     "I'm sure we can do it together. Which problem is it?",
 )
-ENCOURAGED_ON_THE_WAY = ("That's all right, let's take one small step. [[hint.text]]", "Don't worry, we'll do it together. [[hint.text]]")
+ENCOURAGED_ON_THE_WAY = (
+    "That's all right, let's take one small step. [[hint.text]]",
+    "Don't worry, we'll do it together. [[hint.text]]",
+)
 THANKED = (
     "You're welcome! Send me the next problem when you like.",
     "My pleasure! Do you want to try another one?",
@@ -144,7 +157,11 @@ GREETED = (
     "Hi! Send me your maths problem and we'll work on it together.",
     "Hello! I'm Mika, your maths tutor. What would you like to work on?",
 )
-BIDDEN = ("Goodbye! Keep practising.", "See you! You did good work today.", "Bye! Come back whenever you like.")
+BIDDEN = (
+    "Goodbye! Keep practising.",
+    "See you! You did good work today.",
+    "Bye! Come back whenever you like.",
+)
 TOLD_ABOUT = (
     "I'm Mika, a computer program that tutors maths. I give hints for sums, fractions, percentages and equations.",
     "I help with school maths: sums, fractions, percentages and equations. I give hints, and you find the answer.",

@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from senmon.checks.maths_algebra import MAX_EXPONENT, Beyond, evaluate
 from senmon.checks.maths_nodes import (
+    PRODUCTS,
     Binary,
     Negative,
     Node,
@@ -67,8 +68,6 @@ _SIGNS = {
     "<=": "<=", "≤": "<=", ">=": ">=", "≥": ">=", "≈": "~",
 }  # fmt: skip
 _RELATIONS = frozenset({"=", "!=", "<", ">", "<=", ">=", "~", "is"})
-#: Letters that may stand side by side as a product.
-_PRODUCTS = frozenset({"xy", "yx", "ab", "bc", "ac", "xyz", "abc"})
 
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 TOKEN = re.compile(
@@ -172,7 +171,7 @@ def _word(name: str, start: int, end: int) -> list[Token]:
 def _letters(run: str, start: int, end: int, before: list[Token], text: str) -> list[Token]:
     if run in ("x", "X") and _multiplies(start, end, before, text):
         return [Token("*", run, start, end)]
-    if len(run) > 1 and run not in _PRODUCTS:
+    if len(run) > 1 and run not in PRODUCTS:
         unparsable(f"{run!r} is not maths")
     return [Token("letter", letter, start + i, start + i + 1) for i, letter in enumerate(run)]
 

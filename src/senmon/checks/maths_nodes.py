@@ -16,6 +16,8 @@ Relation = Literal["=", "!=", "<", ">", "<=", ">=", "~", "is"]
 MINUS = "\N{MINUS SIGN}"
 _SIGNS = {"+": " + ", "-": f" {MINUS} ", "*": " × ", "/": " ÷ ", "^": "^"}
 _RELATIONS = {"!=": "≠", "<=": "≤", ">=": "≥", "~": "≈", "is": "="}
+#: Letters that may stand side by side as a product; other letter pairs are words.
+PRODUCTS = frozenset({"xy", "yx", "ab", "bc", "ac", "xyz", "abc"})
 _SUPERSCRIPTS = {"2": "²", "3": "³"}
 _RANK = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 4}
 _UNARY = 3
@@ -175,8 +177,10 @@ def _show_binary(node: Binary) -> tuple[str, int]:
     if node.implicit and node.operator == "/":
         return f"{show(node.left)}/{show(node.right)}", _UNARY
     if node.implicit:
-        chained = isinstance(node.left, Binary) and node.left.implicit
+        chained = isinstance(node.left, Binary) and node.left.implicit and node.left.operator == "*"
         left, right = _wrap(node.left, rank if chained else _UNARY + 1), _wrap(node.right, rank + 2)
+        if left[-1:].isalpha() and right[:1].isalpha() and _last_letters(left) + right[:1] not in PRODUCTS:
+            return f"{left} × {right}", rank
         return left + (f"({right})" if right[:1].isdigit() else right), rank
     if node.operator == "*" and isinstance(node.left, Percent):
         return f"{show(node.left)} of {_wrap(node.right, rank + 1)}", rank
@@ -184,6 +188,10 @@ def _show_binary(node: Binary) -> tuple[str, int]:
         return f"{_wrap(node.left, rank)}/{_wrap(node.right, rank + 1)}", rank
     left, right = _wrap(node.left, rank), _wrap(node.right, rank + 1)
     return f"{left}{_SIGNS[node.operator]}{right}", rank
+
+
+def _last_letters(text: str) -> str:
+    return text[len(text.rstrip("abcxyz")) :]
 
 
 def _wrap(node: Node, rank: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from senmon.checks.maths_grammar import MAX_CHARACTERS, TOKEN, WORDS, parse
-from senmon.checks.maths_nodes import Statement
+from senmon.checks.maths_nodes import PRODUCTS, Statement
 from senmon.errors import Unparsable
 
 #: Prose beyond this is not searched: a reply that long is refused elsewhere.
@@ -15,7 +15,6 @@ MAX_PROSE = 6_000
 
 _EMPHASIS = re.compile(r"(?<![\w)*])(\*{1,3})(?=[^\s*])([^*\n]{0,200}?[^\s*])\1(?![\w(*])")
 _ARTICLES = frozenset({"a", "A", "I"})
-_PRODUCT = frozenset({"xy", "yx", "ab", "bc", "ac", "xyz", "abc"})
 _LATEX = re.compile(
     r"\\(?:cdot|times|div|leq?|geq?|neq?|lt|gt|approx|[dt]?frac|sqrt|pi|left|right|quad)(?![a-zA-Z])"
 )
@@ -104,8 +103,11 @@ def _is_maths(piece: _Piece, text: str) -> bool:
     if piece.kind != "letters":
         return True
     if len(piece.text) > 1:
-        return piece.text in _PRODUCT and _joined(piece, text)
-    if text[piece.end : piece.end + 1] in ("'", "’", "_") or text[piece.start - 1 : piece.start] in ("'", "’"):
+        return piece.text in PRODUCTS and _joined(piece, text)
+    if text[piece.end : piece.end + 1] in ("'", "’", "_") or text[piece.start - 1 : piece.start] in (
+        "'",
+        "’",
+    ):
         return False
     return piece.text not in _ARTICLES or _joined(piece, text) or _beside_sign(piece, text)
 
