@@ -60,7 +60,12 @@ def test_no_texts_give_no_rows(encoder: Encoder) -> None:
 def test_one_message_is_encoded_once(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     real = encoder._encode
-    monkeypatch.setattr(encoder, "_encode", lambda texts: calls.append(len(texts)) or real(texts))
+
+    def counted(texts: list[str]) -> object:
+        calls.append(len(texts))
+        return real(texts)
+
+    monkeypatch.setattr(encoder, "_encode", counted)
     encoder.encode(["a message that routing and retrieval share"])
     encoder.encode(["a message that routing and retrieval share"])
     assert calls == [1]

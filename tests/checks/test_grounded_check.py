@@ -319,7 +319,7 @@ MOBILE_UNSUPPORTED = [
 ]
 
 
-def outcome(text: str, results: Mapping[str, Any] | None) -> str:
+def outcome(text: str, results: Any) -> str:
     return Grounded().judge("", text, context(results=results)).outcome
 
 

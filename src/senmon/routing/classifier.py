@@ -31,6 +31,7 @@ class Classifier:
         """Learn from rows of `vectors` [n, dim] and `tfidf` (CSR [n, terms]); `labels` index the classes."""
         from scipy import sparse
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
         weight = TFIDF_WEIGHT if vectors.shape[1] else TFIDF_WEIGHT_ALONE
         rows = sparse.hstack([sparse.csr_matrix(vectors), weight * tfidf]).tocsr().astype(np.float32)
@@ -41,12 +42,13 @@ class Classifier:
             bias[present] = 0.0
         else:
             model = LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS, tol=TOLERANCE)
-            model.fit(rows, labels, sample_weight=_weights(labels))
+            with threadpool_limits(1, user_api="blas"):  # small products: threads only wait for each other
+                model.fit(rows, labels, sample_weight=_weights(labels))
             two = len(present) == 2  # scikit-learn keeps one row for two classes
             weights[present[1:] if two else present] = model.coef_
             bias[present] = [0.0, model.intercept_[0]] if two else model.intercept_
         dim = vectors.shape[1]
-        return cls(weights[:, :dim].copy(), (weights[:, dim:] * weight).copy(), bias)
+        return cls(weights[:, :dim].copy(), (weights[:, dim:] * weight).astype(np.float32), bias)
 
     def probabilities(self, vectors: Floats, tfidf: Any) -> Floats:
         """[n, classes] for rows of sentence vectors and a CSR matrix."""

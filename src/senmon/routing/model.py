@@ -59,11 +59,11 @@ class RouterModel:
 
     def _nearness(self, vector: Floats, row: tuple[NDArray[np.int32], Floats]) -> Floats:
         if self.tfidf is None:
-            return nearest((self.vectors @ vector)[None], self.owner, len(self.packs))[0]
+            return nearest((self.vectors @ vector)[None], self.owner, len(self.packs)).ravel()
         columns, weights = row
         dense = np.zeros(len(self.vocabulary.words), dtype=np.float32)
         dense[columns] = weights
-        return nearest((self.tfidf @ dense)[None], self.owner, len(self.packs))[0]
+        return nearest((self.tfidf @ dense)[None], self.owner, len(self.packs)).ravel()
 
 
 def encode(encoder: Encoder | None, texts: Sequence[str]) -> Floats:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
+import numpy as np
+
 from senmon.routing.features import Floats
 
 _TEXT = files("senmon.routing").joinpath("out_of_scope.txt").read_text(encoding="utf-8")
@@ -39,7 +41,7 @@ def outside(nearness: Nearness, near: float) -> tuple[str, ...]:
         close = nearness(messages) >= near
         if close.size and close.mean(axis=0).max() >= TOPIC_SHARE:
             continue
-        kept += [text for text, hit in zip(messages, close.any(axis=1), strict=True) if not hit]
+        kept += [text for text, hit in zip(messages, np.any(close, axis=1).tolist(), strict=True) if not hit]
     return tuple(kept)
 
 
@@ -49,4 +51,5 @@ def foreign(negatives: Sequence[str], own: int, nearness: Nearness, near: float)
         return ()
     others = nearness(negatives)
     others[:, own] = 0.0
-    return tuple(text for text, hit in zip(negatives, (others >= near).any(axis=1), strict=True) if not hit)
+    hits = np.any(others >= near, axis=1).tolist()
+    return tuple(text for text, hit in zip(negatives, hits, strict=True) if not hit)
