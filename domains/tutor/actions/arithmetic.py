@@ -25,7 +25,8 @@ def solve_sum(node: Node, text: str = "", skill: str = "") -> Solution:
     answer = number(value, decimal)
     steps, found = _steps(node, decimal)
     if not steps:
-        raise TooHard("That is a number already. Send me a sum or an equation.")
+        kind = "a fraction in its simplest form" if value.denominator > 1 and not decimal else "a number"
+        raise TooHard(f"That is {kind} already. Send me a sum or an equation.")
     return Solution(
         text=shown,
         skill=skill or found,

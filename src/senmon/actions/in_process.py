@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import inspect
 import json
 import logging
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from senmon.actions.pack_modules import find_source, forget, import_source
 from senmon.actions.reply import Reply
 from senmon.actions.worker_thread import WorkerThreads
 from senmon.errors import ActionFailed, ActionRejected, ActionUnknown, PackCodeNotAllowed
@@ -79,7 +77,7 @@ class InProcess:
             if loaded is None or loaded.digest != pack.code_digest:
                 fresh = load_code(pack)
                 if loaded is not None:
-                    sys.modules.pop(loaded.module, None)
+                    forget(loaded.module)
                 self._loaded[pack.path] = loaded = fresh
             return loaded
 
@@ -100,7 +98,7 @@ async def _finish(events: Any, dispatcher: Any, timeout: float) -> Any:
 
 
 def load_code(pack: Pack) -> LoadedCode:
-    """Imports `actions.py` and makes an instance of each action class.
+    """Imports `actions.py`, or the package `actions/`, and makes an instance of each action class.
 
     Raises ActionFailed when the code can't be imported or two actions share a name, ActionUnknown when
     there is no code, PackCodeNotAllowed when it is not the code that the pack was loaded with.
@@ -116,39 +114,22 @@ def load_code(pack: Pack) -> LoadedCode:
     return LoadedCode(pack.code_digest, module.__name__, found)
 
 
-class _Uncached(SourceFileLoader):
-    """Neither reads nor writes bytecode: a cache could be older than the code that was allowed, and a
-    pack's folder is not ours to write to.
-    """
-
-    def path_stats(self, path: Any) -> Mapping[str, Any]:
-        raise OSError("no bytecode")
-
-
 def _import(pack: Pack) -> ModuleType:
-    path = pack.path / "actions.py"
-    _unchanged(pack, path)
+    path = find_source(pack.path)
+    if path is None:
+        raise ActionUnknown(f"The pack `{pack.name}` has no actions.py.", remedy=_HOW)
+    _unchanged(pack)
     place = hashlib.sha256(str(path).encode("utf-8")).hexdigest()[:8]
     name = f"senmon_pack_{pack.name.replace('-', '_')}_{place}_{pack.code_digest[:12]}"
-    loader = _Uncached(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    if spec is None:
-        raise ActionFailed(f"The code of the pack `{pack.name}` can't be loaded.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        loader.exec_module(module)
+        return import_source(name, path)
     except BaseException as error:
-        sys.modules.pop(name, None)
         log.exception("importing the code of %s", pack.label)
         raise ActionFailed(f"The code of the pack `{pack.name}` can't be imported.") from error
-    return module
 
 
-def _unchanged(pack: Pack, path: Path) -> None:
+def _unchanged(pack: Pack) -> None:
     """What was allowed is the code that the pack was loaded with, not what lies there now."""
-    if not path.is_file():
-        raise ActionUnknown(f"The pack `{pack.name}` has no actions.py.", remedy=_HOW)
     files = take_inventory(pack.path)
     if files.digest(files.code()) != pack.code_digest:
         raise PackCodeNotAllowed(

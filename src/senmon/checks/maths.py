@@ -111,7 +111,9 @@ def _pairs(statement: Statement) -> Sequence[tuple[Node, Relation, Node]]:
 def _false_numbers(statement: Statement, wording: Wording) -> bool:
     if wording.measured:
         return False
-    return any(_false_pair(left, relation, right, wording.rounded) for left, relation, right in _pairs(statement))
+    return any(
+        _false_pair(left, relation, right, wording.rounded) for left, relation, right in _pairs(statement)
+    )
 
 
 def _false_pair(left: Node, relation: Relation, right: Node, rounded: bool) -> bool:
@@ -173,7 +175,9 @@ def _contradicts(statement: Statement, wording: Wording, reading: _Reading) -> b
         return False
     if agrees(statement, problem.statement) is False:
         return True
-    return wording.wants_identity and _is_no_identity(statement) and agrees(statement, problem.statement) is None
+    return (
+        wording.wants_identity and _is_no_identity(statement) and agrees(statement, problem.statement) is None
+    )
 
 
 def _breaks_chain(statement: Statement, wording: Wording, first: Span | None) -> bool:

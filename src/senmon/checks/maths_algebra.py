@@ -288,8 +288,11 @@ def distinct_roots(values: Dense) -> Dense:
     if len(values) <= 1:
         return values and (Fraction(1),)
     slope = tuple(index * value for index, value in enumerate(values))[1:]
-    return tuple(value / values[-1] for value in quotient(values, common_divisor(values, slope))) \
-        if len(common_divisor(values, slope)) > 1 else tuple(value / values[-1] for value in values)
+    return (
+        tuple(value / values[-1] for value in quotient(values, common_divisor(values, slope)))
+        if len(common_divisor(values, slope)) > 1
+        else tuple(value / values[-1] for value in values)
+    )
 
 
 def condition(statement: Statement, letter: str) -> Dense:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
-from senmon.checks.maths_algebra import Beyond, Polynomial, common_divisor, condition, evaluate, ratio, remainder
+from senmon.checks.maths_algebra import (
+    Beyond,
+    Polynomial,
+    common_divisor,
+    condition,
+    evaluate,
+    ratio,
+    remainder,
+)
 from senmon.checks.maths_grammar import MAX_CHARACTERS, parse, parse_alternatives
 from senmon.checks.maths_nodes import Node, Relation, Statement, Variable, show_statement, statement_variables
 from senmon.checks.maths_pool import shared_pool
@@ -67,7 +75,9 @@ def same(left: Node, right: Node) -> bool | None:
     try:
         return ratio(left).same(ratio(right))
     except Beyond:
-        return shared_pool().ask("identical", (show_statement(Statement((left,))), show_statement(Statement((right,)))))
+        return shared_pool().ask(
+            "identical", (show_statement(Statement((left,))), show_statement(Statement((right,))))
+        )
 
 
 def agrees(candidate: Statement, problem: Statement) -> bool | None:
@@ -81,7 +91,9 @@ def agrees(candidate: Statement, problem: Statement) -> bool | None:
     if len(letters) != 1:
         return _proportional(candidate, problem)
     letter = next(iter(letters))
-    pairs = [Statement(candidate.sides[i : i + 2], (relation,)) for i, relation in enumerate(candidate.relations)]
+    pairs = [
+        Statement(candidate.sides[i : i + 2], (relation,)) for i, relation in enumerate(candidate.relations)
+    ]
     verdicts = [_pair_agrees(pair, problem, letter) for pair in pairs if statement_variables(pair)]
     return False if False in verdicts else True if True in verdicts else None
 
@@ -128,7 +140,11 @@ def bound(statement: Statement, letter: str) -> tuple[Relation, Fraction] | None
 
 def _proportional(candidate: Statement, problem: Statement) -> bool | None:
     """Two letters: the same line is fine, another one can't be judged."""
-    if len(candidate.sides) != 2 or len(problem.sides) != 2 or not (candidate.is_equation and problem.is_equation):
+    if (
+        len(candidate.sides) != 2
+        or len(problem.sides) != 2
+        or not (candidate.is_equation and problem.is_equation)
+    ):
         return None
     try:
         left, right = (ratio(s.sides[0]).top - ratio(s.sides[1]).top for s in (candidate, problem))

@@ -43,7 +43,9 @@ _AFFIRMED = re.compile(
     r"(?:right|correct|true|spot on|fine|perfect)\b|[✓✅✔]",
     re.IGNORECASE,
 )
-_UNAFFIRMED = re.compile(r"\b(?:not|isn't|isn’t|n't|n’t|almost|nearly|close|no|but|try)\b|n't\b|n’t\b", re.IGNORECASE)
+_UNAFFIRMED = re.compile(
+    r"\b(?:not|isn't|isn’t|n't|n’t|almost|nearly|close|no|but|try)\b|n't\b|n’t\b", re.IGNORECASE
+)
 _ASSUMED = re.compile(
     r"\b(?:if|when|let|put|putting|try|trying|substitute|substituting|suppose|say|with|where|test|testing|take"
     r"|using|use|assume|imagine|for|at|given|once|had|were)(?: that)?(?: we| you)?(?: have| had| let| put| say)?\s*$",
@@ -124,7 +126,11 @@ class Wording:
     @property
     def denied(self) -> bool:
         before = _DENIED_BEFORE.search(self.before) is not None
-        return before or _DENIED_AFTER.search(self.after) is not None or _FAULTY.search(self.sentence) is not None
+        return (
+            before
+            or _DENIED_AFTER.search(self.after) is not None
+            or _FAULTY.search(self.sentence) is not None
+        )
 
     @property
     def affirmed(self) -> bool:
@@ -132,7 +138,9 @@ class Wording:
 
     @property
     def quoted(self) -> bool:
-        inside = any(m.start() < self.span.start and self.span.end < m.end() for m in _QUOTED.finditer(self.text))
+        inside = any(
+            m.start() < self.span.start and self.span.end < m.end() for m in _QUOTED.finditer(self.text)
+        )
         return inside or _ATTRIBUTED.search(self.before) is not None
 
     @property

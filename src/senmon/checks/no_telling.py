@@ -15,7 +15,16 @@ from typing import Any
 
 from senmon.checks.maths_algebra import Beyond, evaluate, ratio
 from senmon.checks.maths_grammar import parse_expression
-from senmon.checks.maths_nodes import Binary, Node, Statement, Variable, literal, show, statement_variables, variables
+from senmon.checks.maths_nodes import (
+    Binary,
+    Node,
+    Statement,
+    Variable,
+    literal,
+    show,
+    statement_variables,
+    variables,
+)
 from senmon.checks.maths_problem import Problem, cached_problem
 from senmon.checks.maths_spans import Span, find_spans
 from senmon.checks.maths_values import Mention, digit_mentions, leaves, numbers_in, plain, word_mentions
@@ -36,13 +45,17 @@ _TOLD = re.compile(
     r"|\bworks out (?:as|to))\s*(?:equal to |then |just |simply )*)[\"'*_`\\({\[$]*$",
     re.IGNORECASE,
 )
-_LABEL_BEFORE = re.compile(r"\b(?:step|question|part|hint|level|year|grade|page|exercise|number|no|problem|stage)\.?\s*$", re.I)
+_LABEL_BEFORE = re.compile(
+    r"\b(?:step|question|part|hint|level|year|grade|page|exercise|number|no|problem|stage)\.?\s*$", re.I
+)
 _NOUN_AFTER = re.compile(
     r"^\s*(?:steps?|sides?|parts?|numbers?|terms?|ways?|hints?|things?|operations?|brackets?|minutes?|times|more"
     r"|lines?|places?|digits?|factors?|signs?|questions?|kinds?|pieces?|equal|jobs?|goes|moves?|st\b|nd\b|rd\b|th\b)",
     re.IGNORECASE,
 )
-_WORD_ENDS = re.compile(r"^[\"'”’)*_]*\s*(?:$|[.,!?;:✓…\u2014]|(?:is|because|as|and|or|since|fits|works)\b)", re.IGNORECASE)
+_WORD_ENDS = re.compile(
+    r"^[\"'”’)*_]*\s*(?:$|[.,!?;:✓…\u2014]|(?:is|because|as|and|or|since|fits|works)\b)", re.IGNORECASE
+)
 _LIST_MARK = re.compile(r"(?:^|\n)\s*$")
 
 
