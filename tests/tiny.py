@@ -69,7 +69,7 @@ MANIFEST: dict[str, Any] = {
     "routing": {"negatives": "negatives.jsonl"},
 }
 
-ACTIONS = '''
+ACTIONS = """
 from rasa_sdk import Action
 
 
@@ -81,11 +81,12 @@ class OrderStatus(Action):
         wanted = tracker.get_slot("order_id")
         owner = tracker.get_slot("customer_id")
         if wanted == "A1001" and owner == "demo":
-            dispatcher.utter_message(json_message={"order": {"id": wanted, "status": "shipped", "eta": "Friday"}})
+            order = {"id": wanted, "status": "shipped", "eta": "Friday"}
+            dispatcher.utter_message(json_message={"order": order})
         else:
             dispatcher.utter_message(json_message={"error": "not_found"})
         return []
-'''
+"""
 
 HOURS = ("when do you open", "what are your hours", "are you open on sunday", "opening times please")
 RETURNS = ("can I send it back", "how do returns work", "return policy?", "i want to return a shirt")
@@ -102,7 +103,9 @@ def write_pack(folder: Path, **overrides: Any) -> Path:
     _write(folder / "actions.py", ACTIONS)
     _write(folder / "knowledge/returns.md", RETURNS_ARTICLE)
     _write(folder / "knowledge/hours.md", HOURS_ARTICLE)
-    _write_lines(folder / "data/train.jsonl", [*_talks(HOURS, "hours"), *_talks(RETURNS, "returns"), *_orders()])
+    _write_lines(
+        folder / "data/train.jsonl", [*_talks(HOURS, "hours"), *_talks(RETURNS, "returns"), *_orders()]
+    )
     _write_lines(folder / "negatives.jsonl", [{"text": "what is the weather"}, {"text": "solve 3x = 9"}])
     return folder
 

@@ -154,7 +154,7 @@ def _prepare(pack: Pack, workspace: Workspace) -> _Prepared:
         dataset_digest=dataset.digest,
         recipe_digest=recipe_digest(pack.manifest.recipe),
         knowledge=Knowledge(pack.articles, workspace.encoder),
-        checks=build_checks(pack.manifest.checks),
+        checks=build_checks(pack.manifest.checks, system=pack.system),
         routes=PackRoutes(
             pack=pack.name,
             digest=dataset.digest,
@@ -173,5 +173,3 @@ def _stamp(path: Path) -> tuple[str, int, int] | None:
     except OSError:
         return None
     return (str(path), status.st_mtime_ns, status.st_size)
-
-

@@ -11,7 +11,9 @@ from senmon.assistant.release import LIMIT, Splitter
 
 def units(text: str, step: int = 1) -> list[str]:
     splitter = Splitter()
-    found = [unit for start in range(0, len(text), step) for unit in splitter.feed(text[start : start + step])]
+    found = [
+        unit for start in range(0, len(text), step) for unit in splitter.feed(text[start : start + step])
+    ]
     return [*found, rest] if (rest := splitter.rest()) else found
 
 

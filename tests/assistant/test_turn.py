@@ -118,7 +118,10 @@ async def test_a_running_turn_and_its_stored_events_agree(pack_folder: Callable[
     seen: list[GenerateRequest] = []
     again = assistant(bot_folder(bot), lambda request: seen.append(request) or "You are welcome.")
     await turn(again, "thanks", state)
-    assert [message.content for message in seen[0].messages[-2:]] == ["It should arrive on [[order.eta]].", "thanks"]
+    assert [message.content for message in seen[0].messages[-2:]] == [
+        "It should arrive on [[order.eta]].",
+        "thanks",
+    ]
 
 
 async def test_unknown_pack_is_refused_before_the_first_event(pack_folder: Callable[..., Path]) -> None:
@@ -128,7 +131,9 @@ async def test_unknown_pack_is_refused_before_the_first_event(pack_folder: Calla
 
 async def test_nothing_fits(pack_folder: Callable[..., Path]) -> None:
     folder = pack_folder()
-    router = Router.fit((PackRoutes("shop", "d", (("when do you open", "hours"), ("return policy", "returns")), ()),), None)
+    router = Router.fit(
+        (PackRoutes("shop", "d", (("when do you open", "hours"), ("return policy", "returns")), ()),), None
+    )
     bot = assistant(folder, lambda request: "never said", router)
     events = await turn(bot, "who won the football world cup in brazil", pinned=None)
     assert events[0].data["pack"] is None

@@ -39,7 +39,9 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("slice")
     for name in ("support", "tutor"):
-        shutil.copytree(ROOT / "domains" / name, place / "packs" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "domains" / name, place / "packs" / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
     environment = {**os.environ, "SENMON_HOME": str(place / "home"), "SENMON_PACKS": str(place / "packs")}
     log = place / "server.log"
     with log.open("wb") as errors:
@@ -74,7 +76,9 @@ def command(running: Running, *arguments: str, timeout: float = 400) -> list[dic
 def held_out(sheet: Path, number: int) -> list[str]:
     """Requests that no training saw: each fortieth row is kept out of the imported file."""
     with sheet.open(encoding="utf-8", newline="") as file:
-        return [row["instruction"] for index, row in enumerate(csv.DictReader(file)) if index % 40 == 7][:number]
+        return [row["instruction"] for index, row in enumerate(csv.DictReader(file)) if index % 40 == 7][
+            :number
+        ]
 
 
 def without(sheet: Path, target: Path) -> Path:
@@ -124,7 +128,7 @@ def routed_to(client: openai.OpenAI, text: str) -> str | None:
         model="auto", messages=[{"role": "user", "content": text}], max_completion_tokens=4
     )
     extra = (reply.model_extra or {})["senmon"]
-    pack = (extra["provenance"] if "provenance" in extra else extra).get("pack")
+    pack = extra.get("pack")
     return pack.split("@")[0] if pack else None
 
 

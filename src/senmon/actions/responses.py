@@ -60,12 +60,13 @@ def load_responses(folder: Path) -> Responses:
     path = folder / FILE
     if not path.is_file():
         return Responses()
-    import yaml
+    from senmon.packs.yaml_text import parse_yaml
 
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise PackInvalid("The responses can't be read.", [Problem(str(path), 0, "", str(error))]) from error
+    data = parse_yaml(text, str(path)).value
     responses = data.get("responses") if isinstance(data, dict) else None
     problems = _problems(path, responses)
     if problems or not isinstance(responses, dict):

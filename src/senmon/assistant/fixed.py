@@ -48,7 +48,13 @@ def nothing_fits(packs: Mapping[str, ServedPack]) -> str:
     """What I can help with, and the offer of a person."""
     if not packs:
         return "Nothing is set up here yet, so I can't answer. Shall I get a person to help you?"
-    lines = [f"- {served.pack.manifest.title}: {served.pack.manifest.description}" for served in packs.values()]
+    lines = [
+        f"- {served.pack.manifest.title}: {served.pack.manifest.description}" for served in packs.values()
+    ]
     return "\n".join(
-        ["That is outside what I can answer. I can help with:", *lines, "Or shall I get a person to help you?"]
+        [
+            "That is outside what I can answer. I can help with:",
+            *lines,
+            "Or shall I get a person to help you?",
+        ]
     )

@@ -137,7 +137,9 @@ class _Turn:
     ran: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def emit(self, type: EventType, data: Mapping[str, Any], private: Mapping[str, Any] | None = None) -> Event:
+    def emit(
+        self, type: EventType, data: Mapping[str, Any], private: Mapping[str, Any] | None = None
+    ) -> Event:
         event = Event(type, data, private or {})
         self.state = self.state.apply(event)
         return event
@@ -205,16 +207,20 @@ class _Turn:
         private = {"messages": [message.to_json()], "facts": flatten_facts({}, self.passages)}
         return [self.emit("passages", {"items": [passage.to_json() for passage in self.passages]}, private)]
 
-    def _request(self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int) -> GenerateRequest:
+    async def _request(
+        self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int
+    ) -> GenerateRequest:
         caller = (Message("system", self.system[:CALLER_SYSTEM_CHARS]),) if self.system else ()
         sampling = self.assistant.sampling
         if attempt:
-            sampling = replace(sampling, temperature=max(sampling.temperature, REPAIR_TEMPERATURE), seed=attempt)
+            sampling = replace(
+                sampling, temperature=max(sampling.temperature, REPAIR_TEMPERATURE), seed=attempt
+            )
         return GenerateRequest(
             messages=(served.prefix, *caller, *_window(self.state.messages, self.trims)),
             adapter=served.adapter,
             tools=tools,
-            candidates=candidates(tools, self.state.messages),
+            candidates=await asyncio.to_thread(candidates, tools, self.state.messages),
             released=self.state.pending.rstrip(),
             sampling=sampling,
         )
@@ -242,13 +248,16 @@ class _Turn:
             if self.ended:
                 return
 
-    async def _generate(self, served: ServedPack, tools: tuple[ActionSpec, ...]) -> AsyncGenerator[Event, None]:
+    async def _generate(
+        self, served: ServedPack, tools: tuple[ActionSpec, ...]
+    ) -> AsyncGenerator[Event, None]:
         """Generate until the reply or a call is whole; a repair starts again from what is released."""
         attempt = 0
         while True:
             failed: Verdict | None = None
             self.call, before = None, self.said
-            async with aclosing(self._units(self._request(served, tools, attempt))) as units:
+            request = await self._request(served, tools, attempt)
+            async with aclosing(self._units(request)) as units:
                 async for unit in units:
                     text, failed = await self._judge(served, unit)
                     if failed is not None:

@@ -17,8 +17,12 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def chat(
-    pack: Annotated[str | None, typer.Argument(help="Pin this pack; without it each message is routed.")] = None,
-    source: Annotated[str | None, typer.Argument(help="`-` reads the visitor's messages, one a line.")] = None,
+    pack: Annotated[
+        str | None, typer.Argument(help="Pin this pack; without it each message is routed.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="`-` reads the visitor's messages, one a line.")
+    ] = None,
     json: Json = False,
     customer: Annotated[str | None, typer.Option(help="Speak as this verified customer.")] = None,
 ) -> None:
@@ -55,7 +59,9 @@ def route(
             emit_line(record)
         else:
             to = choice.pack or "none"
-            console.print(f"[bold]{to:<12}[/] score {choice.score:.2f}  margin {choice.margin:.2f}  {choice.intent or ''}")
+            console.print(
+                f"[bold]{to:<12}[/] score {choice.score:.2f}  margin {choice.margin:.2f}  {choice.intent or ''}"
+            )
             if choice.scores and text != "-":
                 emit(None, _scores(choice.scores))
 
@@ -75,7 +81,9 @@ def _lines() -> Iterator[str]:
         try:
             yield raw.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise ConfigError(f"standard input, line {number}: not UTF-8", remedy="convert it to UTF-8") from error
+            raise ConfigError(
+                f"standard input, line {number}: not UTF-8", remedy="convert it to UTF-8"
+            ) from error
 
 
 def _prompt() -> Iterator[str]:
@@ -88,5 +96,3 @@ def _prompt() -> Iterator[str]:
         if not text.strip():
             return
         yield text
-
-

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.markup import escape
+
 from senmon.cli.output import console, emit_line, note
 from senmon.errors import PackNotFound
 from senmon.messages import Conversation, Event, Identity
@@ -18,7 +20,7 @@ def load_router(settings: Settings) -> Router:
     workspace = Workspace.open(settings)
     catalog = Shelf(workspace, workspace.base.digest).build()
     for problem in catalog.problems:
-        note(f"[yellow]left out:[/] {problem}")
+        note(f"[yellow]left out:[/] {escape(problem)}")
     if catalog.router is None:
         raise PackNotFound("there is no pack to route to", remedy="`senmon new NAME` makes one")
     return catalog.router
@@ -56,6 +58,6 @@ def _show(event: Event, json: bool) -> None:
     elif event.type == "delta":
         console.print(event.data["text"], end="", markup=False)
     elif event.type == "error":
-        console.print(f"[red]{event.data['message']}[/]")
+        console.print(f"[red]{escape(str(event.data['message']))}[/]")
     elif event.type == "done":
         console.print()

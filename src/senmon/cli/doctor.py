@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from senmon.cli.output import console, emit
@@ -26,7 +27,7 @@ def doctor(
     findings = examine(Settings.load())
     table = Table("what", "", "found", "what to do", title="senmon doctor")
     for finding in findings:
-        table.add_row(finding.what, MARKS[finding.state], finding.found, finding.remedy)
+        table.add_row(finding.what, MARKS[finding.state], escape(finding.found), escape(finding.remedy))
     emit([finding.to_json() for finding in findings], table, json=json)
     if any(finding.state == "fault" for finding in findings):
         raise typer.Exit(1)
@@ -36,9 +37,20 @@ def doctor(
 
 def _settings_data() -> list[dict[str, str]]:
     return [
-        {"variable": f"SENMON_{name.upper()}", "default": str(field.default), "meaning": field.description or ""}
+        {
+            "variable": f"SENMON_{name.upper()}",
+            "default": _shown(field.default),
+            "meaning": field.description or "",
+        }
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _shown(value: object) -> str:
+    """A default as one would write it in the environment."""
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return "" if value is None else str(value)
 
 
 def _settings_table() -> Table:

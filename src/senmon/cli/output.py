@@ -15,7 +15,10 @@ errors = Console(stderr=True, highlight=False)
 def emit(data: Any, table: RenderableType | None = None, *, json: bool = False) -> None:
     """Print `data` as JSON, or `table` for people."""
     if json or table is None:
-        print(jsonlib.dumps(data, ensure_ascii=False, indent=None if _is_line(data) else 2, default=str), flush=True)
+        print(
+            jsonlib.dumps(data, ensure_ascii=False, indent=None if _is_line(data) else 2, default=str),
+            flush=True,
+        )
     else:
         console.print(table)
 

@@ -96,7 +96,7 @@ def _inspected(pack: Pack) -> tuple[Any, list[Problem]]:
     problems: list[Problem] = []
     dataset = _taken(lambda: load_dataset(pack), problems, pack)
     _taken(lambda: load_suites(pack), problems, pack)
-    _taken(lambda: build_checks(pack.manifest.checks), problems, pack)
+    _taken(lambda: build_checks(pack.manifest.checks, system=pack.system), problems, pack)
     problems.extend(_prefix_problems(pack))
     return dataset, problems
 

@@ -30,10 +30,14 @@ def _pages(command: Any, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _section(command: Any, path: tuple[str, ...]) -> str:
-    parameters = [p for p in command.params if p.name not in ("help", "install_completion", "show_completion")]
+    parameters = [
+        p for p in command.params if p.name not in ("help", "install_completion", "show_completion")
+    ]
     arguments = [p for p in parameters if p.param_type_name == "argument"]
     options = [p for p in parameters if p.param_type_name == "option"]
-    usage = " ".join([*path, *(_usage(argument) for argument in arguments), *(["[OPTIONS]"] if options else [])])
+    usage = " ".join(
+        [*path, *(_usage(argument) for argument in arguments), *(["[OPTIONS]"] if options else [])]
+    )
     text = f"\n## {' '.join(path)}\n\n```\n{usage}\n```\n\n{(command.help or '').strip()}\n"
     if parameters:
         text += "\n| parameter | meaning |\n|---|---|\n" + "".join(map(_row, [*arguments, *options]))
@@ -47,7 +51,11 @@ def _usage(argument: Any) -> str:
 
 def _row(parameter: Any) -> str:
     is_argument = parameter.param_type_name == "argument"
-    names = (parameter.name or "").upper() if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
+    names = (
+        (parameter.name or "").upper()
+        if is_argument
+        else ", ".join([*parameter.opts, *parameter.secondary_opts])
+    )
     return f"| `{names}` | {(parameter.help or '').strip().replace('|', chr(92) + '|')} |\n"
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from rich.markup import escape
 from rich.panel import Panel
 
 from senmon.cli.output import console, emit_line, errors
@@ -34,7 +35,9 @@ def run_server(settings: Settings, *, tune: bool, json: bool) -> None:
     if not json:
         console.print("Loading the base model and the packs …", style="dim")
     try:
-        asyncio.run(_serve(server, listener, workspace, f"http://{_name(settings.host)}:{port}", began, tune, json))
+        asyncio.run(
+            _serve(server, listener, workspace, f"http://{_name(settings.host)}:{port}", began, tune, json)
+        )
     except KeyboardInterrupt:
         pass
     finally:
@@ -85,17 +88,29 @@ def _announce(workspace: Workspace, address: str, seconds: float, json: bool) ->
     packs = {name: served.status for name, served in workspace.catalog.packs.items()}
     if json:
         problems = list(workspace.catalog.problems)
-        emit_line({"event": "ready", "address": address, "seconds": round(seconds, 1), "packs": packs, "problems": problems})
+        emit_line(
+            {
+                "event": "ready",
+                "address": address,
+                "seconds": round(seconds, 1),
+                "packs": packs,
+                "problems": problems,
+            }
+        )
         return
     lines = [f"[bold]{address}[/]  ready in {seconds:.1f} s", ""]
     for name, served in workspace.catalog.packs.items():
-        state = f"adapter {served.adapter.version[:12]}" if served.adapter else "untuned: answers come from the bare base"
-        lines.append(f"[bold green]{name}[/] · {served.pack.manifest.title} · {state}")
-        lines.extend(f"   try: {text}" for text in served.texts.suggestions[:3])
+        state = (
+            f"adapter {served.adapter.version[:12]}"
+            if served.adapter
+            else "untuned: answers come from the bare base"
+        )
+        lines.append(f"[bold green]{name}[/] · {escape(served.pack.manifest.title)} · {state}")
+        lines.extend(f"   try: {escape(text)}" for text in served.texts.suggestions[:3])
     lines += ["", f"curl {address}/v1/models   ·   Ctrl-C stops"]
     console.print(Panel("\n".join(lines), title="senmon", border_style="green"))
     for problem in workspace.catalog.problems:
-        errors.print(f"[yellow]left out:[/] {problem}", soft_wrap=True)
+        errors.print(f"[yellow]left out:[/] {escape(problem)}", soft_wrap=True)
 
 
 def _reporter(json: bool) -> Callable[[str, str], None]:

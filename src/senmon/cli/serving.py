@@ -12,7 +12,9 @@ from senmon.settings import Settings
 Host = Annotated[str | None, typer.Option(help="Address to listen on; not loopback: API keys are demanded.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)]
 Json = Annotated[bool, typer.Option("--json", help="Write what happens as JSON lines.")]
-Packs = Annotated[list[Path] | None, typer.Option("--packs", help="Folder that holds packs; may be repeated.")]
+Packs = Annotated[
+    list[Path] | None, typer.Option("--packs", help="Folder that holds packs; may be repeated.")
+]
 
 
 def up(

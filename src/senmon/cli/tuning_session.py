@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -75,13 +77,19 @@ async def tuned(
 ) -> bool:
     """Run a tuning and print what came of it. True when the adapter passed the gate."""
     from senmon.bases.catalog import resolve
+    from senmon.dataset.loading import load_dataset
     from senmon.lifecycle import tune_pack
     from senmon.lifecycle.overrides import overridden
+    from senmon.lifecycle.tuning_run import tune_candidate, work_folder
 
     pack = workspace.pack(name)
     recipe = overridden(pack.manifest.recipe, settings)
     chosen = (recipe.base, recipe.revision) != (pack.manifest.recipe.base, pack.manifest.recipe.revision)
     base = resolve(recipe.base, recipe.revision) if chosen else workspace.base
+    if os.environ.get("RANK", "0") != "0":  # under `accelerate launch`: the first process leads and judges
+        work = work_folder(workspace.home, pack)
+        await asyncio.to_thread(tune_candidate, pack, load_dataset(pack), base, work, recipe)
+        return True
     engines: list[Engine] = []
 
     def engine() -> Engine:
@@ -102,6 +110,8 @@ async def tuned(
                 promote=promote,
                 on_progress=shown.tuning,
                 on_evaluation=shown.evaluation,
+                device=None if workspace.settings.device == "auto" else workspace.device,
+                threads=workspace.settings.threads,
             )
     finally:
         for made in engines:

@@ -147,7 +147,7 @@ class _Run:
 
     async def replies(self, cases: Sequence[Case], engine: Engine) -> dict[str, tuple[Outcome, ...]]:
         """Outcomes per subject, all of the same cases."""
-        checks = build_checks(self.pack.manifest.checks)
+        checks = build_checks(self.pack.manifest.checks, system=self.pack.system)
         chosen = spread(cases, limit=QUICK_REPLIES if self.mode == "quick" else None)
         found: dict[str, list[Outcome]] = {name: [] for name in self.subjects}
         done = 0

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,8 @@ async def tune_pack(
     promote: bool = True,
     on_progress: OnProgress | None = None,
     on_evaluation: Callable[[EvalProgress], None] | None = None,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> TuneResult:
     """Tune, publish, judge, and promote when the gate passed and `promote` is true.
 
@@ -82,7 +85,17 @@ async def tune_pack(
     with recorded(home, pack.name) as run:
         dataset = await asyncio.to_thread(load_dataset, pack)
         before = await asyncio.to_thread(sound_promoted, store, pack.name)
-        candidate = await _tuned(run, pack, dataset, base, work_folder(home, pack), recipe, on_progress)
+        work = partial(
+            tune_candidate,
+            pack,
+            dataset,
+            base,
+            work_folder(home, pack),
+            recipe,
+            device=device,
+            threads=threads,
+        )
+        candidate = await _tuned(run, work, on_progress)
         run.update(phase="publish", note="publishing the candidate")
         adapter = await asyncio.to_thread(publish, store, pack, candidate, base, before)
         run.update(phase="gate", note="held-out loss and replies", version=adapter.version)
@@ -133,14 +146,34 @@ def sound_promoted(store: AdapterStore, pack: str) -> Adapter | None:
     return promoted
 
 
-async def _tuned(
-    run: RunRecorder,
+def tune_candidate(
     pack: Pack,
     dataset: Dataset,
     base: BaseFiles,
     out: Path,
     recipe: RecipeSpec | None,
-    on_progress: OnProgress | None,
+    on_progress: OnProgress | None = None,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Candidate:
+    """`tune` without loading torch before it is called."""
+    from senmon.tuning.tune import tune
+
+    return tune(
+        pack,
+        dataset,
+        base=base,
+        out=out,
+        recipe=recipe,
+        on_progress=on_progress,
+        device=device,
+        threads=threads,
+    )
+
+
+async def _tuned(
+    run: RunRecorder, start: Callable[[OnProgress], Candidate], on_progress: OnProgress | None
 ) -> Candidate:
     """`tune` in a thread, which a cancellation stops by way of its progress reports."""
     stop = threading.Event()
@@ -153,10 +186,8 @@ async def _tuned(
             raise KeyboardInterrupt
 
     def work() -> Candidate:
-        from senmon.tuning.tune import tune  # loads torch
-
         try:
-            return tune(pack, dataset, base=base, out=out, recipe=recipe, on_progress=follow)
+            return start(follow)
         except KeyboardInterrupt:
             raise _Stopped from None
 
