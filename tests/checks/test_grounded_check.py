@@ -223,8 +223,8 @@ PLANS = Passage(
     "Mobile plans",
     "The Plus plan costs £18 a month and includes 20 GB of data and unlimited calls. The contract runs for "
     "twelve months. Cancel with one month's notice. Roaming is free in 27 countries for up to 90 days. "
-    "Support: 0161 496 0000, 8am-8pm on weekdays, Saturdays 10 to 4. Activation takes up to four hours. A late "
-    "fee of £5 applies after 14 days.",
+    "Support: 0161 496 0000, 8am-8pm on weekdays, Saturdays 10 to 4. Activation takes up to four hours. "
+    "A late fee of £5 applies after 14 days.",
     "https://mobi.example/plans",
 )
 ACCOUNT = {

@@ -31,7 +31,7 @@ class Classifier:
         """Learn from rows of `vectors` [n, dim] and `tfidf` (CSR [n, terms]); `labels` index the classes."""
         from scipy import sparse
         from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         weight = TFIDF_WEIGHT if vectors.shape[1] else TFIDF_WEIGHT_ALONE
         rows = sparse.hstack([sparse.csr_matrix(vectors), weight * tfidf]).tocsr().astype(np.float32)
