@@ -13,9 +13,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tiny import make_tiny_base, write_pack
-
 from senmon.bases.catalog import BaseFiles
+from tiny import make_tiny_base, write_pack
 
 
 @pytest.fixture(scope="session")

@@ -99,11 +99,15 @@ def _encoder(workspace: Workspace) -> Iterator[Finding]:
 
 def _packs(workspace: Workspace) -> Iterator[Finding]:
     for error in workspace.broken:
-        yield Finding("pack", "fault", error.message, error.remedy or "`senmon check PACK` lists every problem")
+        yield Finding(
+            "pack", "fault", error.message, error.remedy or "`senmon check PACK` lists every problem"
+        )
     packs = workspace.packs
     if not packs:
         roots = ", ".join(str(root) for root in workspace.settings.packs)
-        yield Finding("packs", "fault", f"no pack in {roots}", "`senmon new NAME` makes one, SENMON_PACKS names folders")
+        yield Finding(
+            "packs", "fault", f"no pack in {roots}", "`senmon new NAME` makes one, SENMON_PACKS names folders"
+        )
     for pack in packs.values():
         state = workspace.permissions.state(pack)
         allowed = state in ("allowed", "no code")
@@ -134,7 +138,9 @@ def _state(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("state", "fault", f"{home} is not writable", "set SENMON_HOME to a folder that is")
     free = shutil.disk_usage(place).free
     state: State = "note" if free < LOW_DISK_BYTES else "ok"
-    yield Finding("state", state, f"{home}, {free / 2**30:.0f} GiB free", "make room" if state == "note" else "")
+    yield Finding(
+        "state", state, f"{home}, {free / 2**30:.0f} GiB free", "make room" if state == "note" else ""
+    )
 
 
 def _port(workspace: Workspace) -> Iterator[Finding]:
@@ -145,6 +151,8 @@ def _port(workspace: Workspace) -> Iterator[Finding]:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             remedy = "stop the program that listens there, or choose another with --port"
-            yield Finding("port", "note", f"{settings.host}:{settings.port} is not free ({error.strerror})", remedy)
+            yield Finding(
+                "port", "note", f"{settings.host}:{settings.port} is not free ({error.strerror})", remedy
+            )
         else:
             yield Finding("port", "ok", f"{settings.host}:{settings.port} is free")

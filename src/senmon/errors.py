@@ -1,48 +1,48 @@
 """Every exception that senmon raises on purpose.
 
-    SenmonError                       code, remedy
-    ├── ConfigError                   a setting is missing or wrong
-    ├── PackError
-    │   ├── PackInvalid               all problems of a pack at once
-    │   ├── PackNotFound
-    │   ├── PackExists
-    │   └── PackCodeNotAllowed        the operator has not allowed this pack's Python
-    ├── DataInvalid                   all problems of a dataset or an import at once
-    ├── BaseError
-    │   ├── BaseNotFound
-    │   └── BaseCorrupt               digest differs from the published one
-    ├── RenderError
-    │   ├── TemplateUnfit             not append-only, or masks can't be derived
-    │   ├── NothingToLearn            an example without a supervised token
-    │   └── PromptTooLong
-    ├── AdapterError
-    │   ├── AdapterNotFound
-    │   ├── AdapterCorrupt            files differ from the version digest
-    │   └── AdapterMismatch           tuned for another base
-    ├── TuningError
-    │   ├── TuningDiverged
-    │   └── TuningInProgress          another process tunes this pack
-    ├── GateFailed                    a candidate may not be promoted or released
-    ├── EngineError
-    │   ├── EngineBusy                the queue is full: retry_after seconds
-    │   └── EngineUnavailable
-    ├── ActionError
-    │   ├── ActionUnknown
-    │   ├── ActionRejected            bad arguments, or the action refused to run
-    │   ├── ActionDenied              needs an identity that the caller has not proved
-    │   └── ActionFailed              raised, timed out or answered garbage
-    ├── StoreError
-    │   ├── StateLocked               another server owns this state
-    │   ├── ConversationNotFound
-    │   ├── RunNotFound
-    │   └── RunConflict               same client_id with another text, or a run is under way
-    ├── Unparsable                    text is not maths within the grammar's limits
-    ├── RequestInvalid                a request that can't be understood: param names the culprit
-    ├── RouterUnfit                   a saved router is damaged, or made for other packs or another encoder
-    └── AccessError
-        ├── Unauthenticated
-        ├── Forbidden
-        └── RateLimited               retry_after seconds
+SenmonError                       code, remedy
+├── ConfigError                   a setting is missing or wrong
+├── PackError
+│   ├── PackInvalid               all problems of a pack at once
+│   ├── PackNotFound
+│   ├── PackExists
+│   └── PackCodeNotAllowed        the operator has not allowed this pack's Python
+├── DataInvalid                   all problems of a dataset or an import at once
+├── BaseError
+│   ├── BaseNotFound
+│   └── BaseCorrupt               digest differs from the published one
+├── RenderError
+│   ├── TemplateUnfit             not append-only, or masks can't be derived
+│   ├── NothingToLearn            an example without a supervised token
+│   └── PromptTooLong
+├── AdapterError
+│   ├── AdapterNotFound
+│   ├── AdapterCorrupt            files differ from the version digest
+│   └── AdapterMismatch           tuned for another base
+├── TuningError
+│   ├── TuningDiverged
+│   └── TuningInProgress          another process tunes this pack
+├── GateFailed                    a candidate may not be promoted or released
+├── EngineError
+│   ├── EngineBusy                the queue is full: retry_after seconds
+│   └── EngineUnavailable
+├── ActionError
+│   ├── ActionUnknown
+│   ├── ActionRejected            bad arguments, or the action refused to run
+│   ├── ActionDenied              needs an identity that the caller has not proved
+│   └── ActionFailed              raised, timed out or answered garbage
+├── StoreError
+│   ├── StateLocked               another server owns this state
+│   ├── ConversationNotFound
+│   ├── RunNotFound
+│   └── RunConflict               same client_id with another text, or a run is under way
+├── Unparsable                    text is not maths within the grammar's limits
+├── RequestInvalid                a request that can't be understood: param names the culprit
+├── RouterUnfit                   a saved router is damaged, or made for other packs or another encoder
+└── AccessError
+    ├── Unauthenticated
+    ├── Forbidden
+    └── RateLimited               retry_after seconds
 """
 
 from __future__ import annotations

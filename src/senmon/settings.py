@@ -21,11 +21,17 @@ def _split(value: object) -> object:
 class Settings(BaseSettings):
     """Every setting, its environment variable (`SENMON_` + name in capitals) and its default."""
 
-    model_config = SettingsConfigDict(env_prefix="SENMON_", env_file="senmon.env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SENMON_", env_file="senmon.env", extra="ignore", frozen=True
+    )
 
     home: Path = Field(Path(".senmon"), description="State: adapters, runs, database, router.")
-    packs: Annotated[tuple[Path, ...], NoDecode] = Field((Path("domains"),), description="Folders that hold packs.")
-    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback demands API keys.")
+    packs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (Path("domains"),), description="Folders that hold packs."
+    )
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Anything but loopback demands API keys."
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Bearer keys for the OpenAI and Rasa endpoints."
@@ -49,7 +55,9 @@ class Settings(BaseSettings):
     slots: int = Field(16, ge=1, le=256, description="Replies generated at once.")
     queue: int = Field(64, ge=0, description="Requests that may wait; more are refused with Retry-After.")
     max_message_chars: int = Field(4000, ge=1, le=100_000, description="Longest chat message.")
-    rate_limit_per_minute: int = Field(60, ge=0, description="Messages a minute per visitor or key; 0: no limit.")
+    rate_limit_per_minute: int = Field(
+        60, ge=0, description="Messages a minute per visitor or key; 0: no limit."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the JSON log.")
 
     _lists = field_validator("packs", "api_keys", "allowed_origins", mode="before")(_split)

@@ -135,12 +135,18 @@ class Workspace:
             from senmon.engines.local import LocalEngine
 
             return LocalEngine(
-                self.base, slots=settings.slots, queue=settings.queue, threads=self.threads, device=self.device
+                self.base,
+                slots=settings.slots,
+                queue=settings.queue,
+                threads=self.threads,
+                device=self.device,
             )
         from senmon.engines.openai import OpenAIEngine
 
         if not settings.engine_url:
-            raise ConfigError("engine=openai needs SENMON_ENGINE_URL", remedy="for example http://127.0.0.1:8001")
+            raise ConfigError(
+                "engine=openai needs SENMON_ENGINE_URL", remedy="for example http://127.0.0.1:8001"
+            )
         key = settings.engine_api_key.get_secret_value() if settings.engine_api_key else ""
         return OpenAIEngine(settings.engine_url, key, self.base.spec)
 

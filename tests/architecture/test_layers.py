@@ -120,7 +120,12 @@ def test_only_the_edges_print_exit_or_read_the_environment() -> None:
         if own_room(path) in ("cli", "server", "settings", "tuner"):
             continue
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit", "exit", "os.getenv"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "print",
+                "sys.exit",
+                "exit",
+                "os.getenv",
+            ):
                 wrong.append(f"{place(path)}:{node.lineno}: {ast.unparse(node.func)}")
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ":
                 wrong.append(f"{place(path)}:{node.lineno}: os.environ")
@@ -161,7 +166,9 @@ def test_nothing_is_unpickled_or_evaluated() -> None:
     calls = ("eval", "exec", "parse_expr", "sympify", "yaml.load", "torch.load", "os.system")
     wrong = []
     for path in FILES:
-        wrong += [f"{place(path)}:{line}: {name}" for line, name in imports(path) if name.split(".")[0] in banned]
+        wrong += [
+            f"{place(path)}:{line}: {name}" for line, name in imports(path) if name.split(".")[0] in banned
+        ]
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)

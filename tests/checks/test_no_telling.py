@@ -78,6 +78,8 @@ def test_articles_may_be_quoted() -> None:
     assert CHECK.judge("", f"Look: {example}", base).outcome == "repair"
 
 
-@pytest.mark.parametrize("text", ["6" * 1_000_000, "six " * 50_000, "x = " * 50_000, "(" * 50_000, "minus " * 50_000])
+@pytest.mark.parametrize(
+    "text", ["6" * 1_000_000, "six " * 50_000, "x = " * 50_000, "(" * 50_000, "minus " * 50_000]
+)
 def test_hostile_text_returns(text: str) -> None:
     assert CHECK.judge(text, text, context("3x − 7 = 11", ("6",), (text,))).outcome in ("pass", "repair")

@@ -131,10 +131,13 @@ def _verify_embedded() -> None:
     except (OSError, ValueError) as error:
         raise BaseCorrupt("the embedded base has no readable digests", remedy="reinstall senmon") from error
     actual = embedded_digests()
-    wrong = sorted(name for name in published.keys() | actual.keys() if published.get(name) != actual.get(name))
+    wrong = sorted(
+        name for name in published.keys() | actual.keys() if published.get(name) != actual.get(name)
+    )
     if wrong:
         raise BaseCorrupt(
-            f"the embedded base differs from its published digests: {', '.join(wrong)}", remedy="reinstall senmon"
+            f"the embedded base differs from its published digests: {', '.join(wrong)}",
+            remedy="reinstall senmon",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from senmon.checks.maths_algebra import Beyond, evaluate
+from senmon.checks.maths_algebra import BeyondError, evaluate
 from senmon.checks.maths_nodes import (
     Node,
     Number,
@@ -121,7 +121,7 @@ def _false_pair(left: Node, relation: Relation, right: Node, rounded: bool) -> b
         return False
     try:
         a, b = evaluate(left), evaluate(right)
-    except Beyond:
+    except BeyondError:
         return relation in ("=", "is") and not rounded and same(left, right) is False
     match relation:
         case "=" | "is":
@@ -160,7 +160,7 @@ def _holds(statement: Statement, reading: _Reading) -> bool:
 def _equal_with(left: Node, right: Node, letters: dict[str, Fraction]) -> bool:
     try:
         return bool(letters) and evaluate(left, letters) == evaluate(right, letters)
-    except Beyond:
+    except BeyondError:
         return False
 
 

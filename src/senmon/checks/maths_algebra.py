@@ -1,7 +1,7 @@
 """Exact algebra over the rationals, bounded, without sympy: what nearly every school judgement needs.
 
 Numbers are Fractions. An expression with letters becomes a ratio of two polynomials in lowest size that the
-limits allow. Anything else (roots, π, letters in exponents, results too large) raises `Beyond`, and the
+limits allow. Anything else (roots, π, letters in exponents, results too large) raises `BeyondError`, and the
 caller hands the question to a worker process or leaves it.
 """
 
@@ -24,45 +24,45 @@ Terms = Mapping[Monomial, Fraction]
 Environment = Mapping[str, Fraction]
 
 
-class Beyond(Exception):
+class BeyondError(Exception):
     """Not in reach of exact rational algebra within the limits. Never leaves the maths checks."""
 
 
 def bounded(value: Fraction) -> Fraction:
     if value.numerator.bit_length() > MAX_BITS or value.denominator.bit_length() > MAX_BITS:
-        raise Beyond("number too large")
+        raise BeyondError("number too large")
     return value
 
 
 def power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1 or abs(exponent) > MAX_EXPONENT:
-        raise Beyond("exponent")
+        raise BeyondError("exponent")
     if base == 0 and exponent < 0:
-        raise Beyond("division by zero")
+        raise BeyondError("division by zero")
     size = max(base.numerator.bit_length(), base.denominator.bit_length())
     if size * abs(int(exponent)) > 2 * MAX_BITS:
-        raise Beyond("power too large")
+        raise BeyondError("power too large")
     return bounded(base ** int(exponent))
 
 
 def square_root(value: Fraction) -> Fraction:
-    """The exact root. Raises Beyond when it is irrational or imaginary."""
+    """The exact root. Raises BeyondError when it is irrational or imaginary."""
     if value < 0:
-        raise Beyond("root of a negative number")
+        raise BeyondError("root of a negative number")
     top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
     if top * top != value.numerator or bottom * bottom != value.denominator:
-        raise Beyond("irrational root")
+        raise BeyondError("irrational root")
     return Fraction(top, bottom)
 
 
 def evaluate(node: Node, letters: Environment | None = None) -> Fraction:
-    """The exact value with `letters` put in. Raises Beyond for unknown letters and irrational values."""
+    """The exact value with `letters` put in. Raises BeyondError for unknown letters and irrational values."""
     match node:
         case Number(value):
             return bounded(value)
         case Variable(name):
             if letters is None or name not in letters:
-                raise Beyond(f"{name} is unknown")
+                raise BeyondError(f"{name} is unknown")
             return letters[name]
         case Negative(inner):
             return -evaluate(inner, letters)
@@ -73,7 +73,7 @@ def evaluate(node: Node, letters: Environment | None = None) -> Fraction:
         case Binary(operator, left, right):
             return _combine(operator, evaluate(left, letters), evaluate(right, letters))
         case _:
-            raise Beyond("irrational constant")
+            raise BeyondError("irrational constant")
 
 
 def _combine(operator: str, left: Fraction, right: Fraction) -> Fraction:
@@ -86,7 +86,7 @@ def _combine(operator: str, left: Fraction, right: Fraction) -> Fraction:
             return bounded(left * right)
         case "/":
             if right == 0:
-                raise Beyond("division by zero")
+                raise BeyondError("division by zero")
             return bounded(left / right)
         case _:
             return power(left, right)
@@ -120,7 +120,7 @@ class Polynomial:
 
     def __mul__(self, other: Polynomial) -> Polynomial:
         if len(self.terms) * len(other.terms) > MAX_TERMS * 8:
-            raise Beyond("too many terms")
+            raise BeyondError("too many terms")
         terms: dict[Monomial, Fraction] = {}
         for left, a in self.terms.items():
             for right, b in other.terms.items():
@@ -143,9 +143,9 @@ class Polynomial:
         return frozenset(name for monomial in self.terms for name, _ in monomial)
 
     def coefficients(self, letter: str) -> tuple[Fraction, ...]:
-        """Ascending coefficients of a polynomial in `letter` alone. Raises Beyond with other letters."""
+        """Ascending coefficients of a polynomial in `letter` alone. Raises BeyondError with other letters."""
         if self.letters - {letter}:
-            raise Beyond("more than one letter")
+            raise BeyondError("more than one letter")
         degree = max((dict(monomial).get(letter, 0) for monomial in self.terms), default=0)
         dense = [Fraction(0)] * (degree + 1)
         for monomial, coefficient in self.terms.items():
@@ -162,7 +162,7 @@ class Polynomial:
 def _checked(terms: Mapping[Monomial, Fraction]) -> Polynomial:
     kept = {monomial: bounded(coefficient) for monomial, coefficient in terms.items() if coefficient}
     if len(kept) > MAX_TERMS or any(sum(e for _, e in monomial) > MAX_DEGREE for monomial in kept):
-        raise Beyond("polynomial too large")
+        raise BeyondError("polynomial too large")
     return Polynomial(kept)
 
 
@@ -189,7 +189,7 @@ ONE = Polynomial.constant(1)
 
 
 def ratio(node: Node) -> Ratio:
-    """The expression as a ratio of polynomials. Raises Beyond outside rational functions."""
+    """The expression as a ratio of polynomials. Raises BeyondError outside rational functions."""
     match node:
         case Number(value):
             return Ratio(Polynomial.constant(bounded(value)), ONE)
@@ -211,15 +211,15 @@ def ratio(node: Node) -> Ratio:
 
 def _ratio_power(base: Ratio, exponent: Fraction) -> Ratio:
     if exponent.denominator != 1 or abs(exponent) > MAX_EXPONENT:
-        raise Beyond("exponent")
+        raise BeyondError("exponent")
     if not (base.top.letters or base.bottom.letters):
         value = base.top.terms.get((), Fraction(0)) / base.bottom.terms[()]
         return Ratio(Polynomial.constant(power(value, exponent)), ONE)
     if abs(exponent) > MAX_DEGREE:
-        raise Beyond("degree")
+        raise BeyondError("degree")
     top, bottom = (base.top, base.bottom) if exponent >= 0 else (base.bottom, base.top)
     if bottom.is_zero:
-        raise Beyond("division by zero")
+        raise BeyondError("division by zero")
     return Ratio(top ** abs(int(exponent)), bottom ** abs(int(exponent)))
 
 
@@ -228,17 +228,17 @@ def _ratio_combine(operator: str, left: Ratio, right: Ratio) -> Ratio:
         return Ratio(left.top * right.top, left.bottom * right.bottom)
     if operator == "/":
         if right.top.is_zero:
-            raise Beyond("division by zero")
+            raise BeyondError("division by zero")
         return Ratio(left.top * right.bottom, left.bottom * right.top)
     other = right.top if operator == "+" else -right.top
     return Ratio(left.top * right.bottom + other * left.bottom, left.bottom * right.bottom)
 
 
 def polynomial(node: Node) -> Polynomial:
-    """The expression as a polynomial. Raises Beyond when letters are divided by."""
+    """The expression as a polynomial. Raises BeyondError when letters are divided by."""
     one = ratio(node)
     if one.bottom.letters:
-        raise Beyond("division by a letter")
+        raise BeyondError("division by a letter")
     scale = Polynomial.constant(1 / one.bottom.terms[()])
     return one.top * scale
 
@@ -298,7 +298,7 @@ def distinct_roots(values: Dense) -> Dense:
 def condition(statement: Statement, letter: str) -> Dense:
     """A polynomial in `letter` whose roots are the solutions of a two-sided equation.
 
-    () when every value fits, (1,) when none does. Raises Beyond outside univariate rational equations.
+    () when every value fits, (1,) when none does. Raises BeyondError outside univariate rational equations.
     """
     left, right = (ratio(side) for side in statement.sides)
     top = (left.top * right.bottom - right.top * left.bottom).coefficients(letter)
@@ -311,14 +311,14 @@ def condition(statement: Statement, letter: str) -> Dense:
 
 
 def rational_roots(values: Dense) -> tuple[Fraction, ...]:
-    """The roots of a polynomial of degree at most two, ascending. Raises Beyond for others and for surds."""
+    """The roots of a polynomial of degree at most two, ascending. Raises BeyondError for others and for surds."""
     values = distinct_roots(values)
     if len(values) == 1:
         return ()
     if len(values) == 2:
         return (-values[0],)
     if len(values) != 3:
-        raise Beyond("degree")
+        raise BeyondError("degree")
     constant, linear, _ = values
     root = square_root(linear * linear - 4 * constant)
     return tuple(sorted({(-linear - root) / 2, (-linear + root) / 2}))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
 
-from senmon.checks.maths_algebra import MAX_EXPONENT, Beyond, evaluate
+from senmon.checks.maths_algebra import MAX_EXPONENT, BeyondError, evaluate
 from senmon.checks.maths_nodes import (
     PRODUCTS,
     Binary,
@@ -344,7 +344,7 @@ def _checked_exponent(node: Node) -> Node:
         return node
     try:
         value = evaluate(node)
-    except Beyond:
+    except BeyondError:
         unparsable("an exponent that is not a plain number")
     if abs(value) > MAX_EXPONENT:
         unparsable(f"an exponent beyond {MAX_EXPONENT}")

@@ -18,7 +18,7 @@ START_SECONDS = 15.0
 ANSWERS_PER_WORKER = 500
 
 
-class _Silent(Exception):
+class _SilentError(Exception):
     """The worker died or did not answer in time."""
 
 
@@ -38,7 +38,7 @@ class _Worker:
         threading.Thread(target=self._read, name="maths-worker-reader", daemon=True).start()
         try:
             self._line(START_SECONDS)
-        except _Silent:
+        except _SilentError:
             self.kill()
             raise
 
@@ -51,9 +51,9 @@ class _Worker:
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
-            raise _Silent from None
+            raise _SilentError from None
         if not line:
-            raise _Silent
+            raise _SilentError
         return line
 
     def ask(self, task: str, texts: tuple[str, ...], letter: str, seconds: float) -> bool | None:
@@ -64,7 +64,7 @@ class _Worker:
             self.process.stdin.write(request + "\n")
             self.process.stdin.flush()
         except (OSError, ValueError):
-            raise _Silent from None
+            raise _SilentError from None
         verdict = json.loads(self._line(seconds))["verdict"]
         return verdict if isinstance(verdict, bool) else None
 
@@ -120,7 +120,7 @@ class WorkerPool:
         try:
             worker = self._take()
             verdict = worker.ask(task, texts, letter, seconds)
-        except (_Silent, OSError):
+        except (_SilentError, OSError):
             if worker is not None:
                 worker.kill()
             return None

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from senmon.checks.maths_algebra import (
-    Beyond,
+    BeyondError,
     Polynomial,
     common_divisor,
     condition,
@@ -56,7 +56,7 @@ def _assignment(statement: Statement) -> tuple[str, Fraction]:
         case (Variable(name), value) if statement.is_equation:
             try:
                 return name, evaluate(value)
-            except Beyond:
+            except BeyondError:
                 pass
     raise Unparsable("a given value is expected, such as x = 3")
 
@@ -74,7 +74,7 @@ def same(left: Node, right: Node) -> bool | None:
     """Whether two expressions are equal for all letters; None when it can't be known within the limits."""
     try:
         return ratio(left).same(ratio(right))
-    except Beyond:
+    except BeyondError:
         return shared_pool().ask(
             "identical", (show_statement(Statement((left,))), show_statement(Statement((right,))))
         )
@@ -105,7 +105,7 @@ def _pair_agrees(pair: Statement, problem: Statement, letter: str) -> bool | Non
         return _bounds_agree(pair, problem, letter)
     try:
         given, wanted = condition(pair, letter), condition(problem, letter)
-    except Beyond:
+    except BeyondError:
         return shared_pool().ask("consistent", (show_statement(pair), show_statement(problem)), letter)
     if not given or not wanted:
         return True if given == wanted else not given
@@ -118,7 +118,7 @@ def _pair_agrees(pair: Statement, problem: Statement, letter: str) -> bool | Non
 def _bounds_agree(pair: Statement, problem: Statement, letter: str) -> bool | None:
     try:
         given, wanted = bound(pair, letter), bound(problem, letter)
-    except Beyond:
+    except BeyondError:
         return None
     return None if given is None or wanted is None else given == wanted
 
@@ -149,5 +149,5 @@ def _proportional(candidate: Statement, problem: Statement) -> bool | None:
     try:
         left, right = (ratio(s.sides[0]).top - ratio(s.sides[1]).top for s in (candidate, problem))
         return True if left.proportional(right) else None
-    except Beyond:
+    except BeyondError:
         return None

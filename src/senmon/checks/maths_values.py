@@ -10,7 +10,28 @@ from fractions import Fraction
 from senmon.checks.maths_nodes import Binary, Negative, Node, Number, Percent, Root, literal
 from senmon.checks.maths_spans import Span, find_spans
 
-_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _CARDINALS = {word: value for value, word in enumerate(_ONES)} | {
     word: 10 * (index + 2) for index, word in enumerate(_TENS)
@@ -95,8 +116,7 @@ def _cardinal(words: Sequence[str]) -> int | None:
         if word in _CARDINALS:
             value = _CARDINALS[word]
             if (
-                (current % 10
-                and current % 100)
+                (current % 10 and current % 100)
                 or (current % 100 and value >= 10)
                 or (current % 100 in range(10, 20))
             ):

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from senmon.checks.maths_algebra import Beyond, evaluate, ratio
+from senmon.checks.maths_algebra import BeyondError, evaluate, ratio
 from senmon.checks.maths_grammar import parse_expression
 from senmon.checks.maths_nodes import (
     Binary,
@@ -129,7 +129,7 @@ def _vault(problem: str, answers: tuple[str, ...]) -> _Vault:
             continue
         try:
             values.add(evaluate(node))
-        except Beyond:
+        except BeyondError:
             forms.append(node)
     return _Vault(cached_problem(problem), problem, frozenset(values), tuple(forms), numbers_in(problem))
 
@@ -264,7 +264,7 @@ def _claim_leaks(statement: Statement, vault: _Vault, secret: frozenset[Fraction
 def _valued(node: Node, letters: Mapping[str, Fraction]) -> Fraction | None:
     try:
         return evaluate(node, letters)
-    except Beyond:
+    except BeyondError:
         return None
 
 
@@ -281,7 +281,7 @@ def _is_form(node: Node, vault: _Vault) -> bool:
 def _equal(left: Node, right: Node) -> bool:
     try:
         return ratio(left).same(ratio(right))
-    except Beyond:
+    except BeyondError:
         return False
 
 

@@ -44,7 +44,9 @@ def group_of(path: Path) -> str:
     """`support` for `support-00.jsonl.xz`. Raises DataInvalid for another kind of file."""
     match = _STEM.match(path.name)
     if match is None:
-        problem = Problem(str(path), 0, "", "not a .jsonl or .jsonl.xz file", "name JSONL files or their folder")
+        problem = Problem(
+            str(path), 0, "", "not a .jsonl or .jsonl.xz file", "name JSONL files or their folder"
+        )
         raise DataInvalid("the corpus can't be read", [problem])
     return match["group"]
 

@@ -43,7 +43,9 @@ class Sampler:
                 rows = np.flatnonzero(np.asarray(shard.source) == index)
                 pairs = np.stack([np.full(len(rows), number), rows], axis=1)
                 key = (shard.group, name)
-                self._members[key] = np.concatenate([self._members[key], pairs]) if key in self._members else pairs
+                self._members[key] = (
+                    np.concatenate([self._members[key], pairs]) if key in self._members else pairs
+                )
         self._lengths = {key: self._mean_length(pairs) for key, pairs in self._members.items()}
         self._taken = dict.fromkeys(self._members, 0)
         self._orders: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
@@ -52,7 +54,9 @@ class Sampler:
         starts = [np.diff(shard.starts) for shard in self._shards]
         return float(np.mean([min(starts[shard][row], 4 * self._context) for shard, row in pairs[:2000]]))
 
-    def pool(self, weights: Mapping[str, float], tokens: int, rng: np.random.Generator) -> list[np.ndarray[Any, Any]]:
+    def pool(
+        self, weights: Mapping[str, float], tokens: int, rng: np.random.Generator
+    ) -> list[np.ndarray[Any, Any]]:
         """About `tokens` tokens of rows (each ≤ context long), drawn by weight (shares of tokens)."""
         keys = sorted(self._members)
         share = np.array([self._weight(key, weights) for key in keys])
@@ -79,7 +83,9 @@ class Sampler:
         epoch, place = divmod(self._taken[key], len(members))
         self._taken[key] += 1
         if place == 0 or key not in self._orders:
-            self._orders[key] = np.random.default_rng([self._seed, epoch, len(members)]).permutation(len(members))
+            self._orders[key] = np.random.default_rng([self._seed, epoch, len(members)]).permutation(
+                len(members)
+            )
         shard, row = members[self._orders[key][place]]
         return int(shard), int(row)
 
@@ -97,7 +103,9 @@ class Sampler:
 
     def epochs(self) -> dict[str, float]:
         """How often each source was seen."""
-        return {f"{g}/{s}": drawn / len(self._members[g, s]) for (g, s), drawn in self._taken.items() if drawn}
+        return {
+            f"{g}/{s}": drawn / len(self._members[g, s]) for (g, s), drawn in self._taken.items() if drawn
+        }
 
 
 def batches(

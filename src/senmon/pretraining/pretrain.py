@@ -25,7 +25,12 @@ from senmon.pretraining.shards import Shard, tokenise
 from senmon.rendering import Renderer
 
 CHECKPOINT = "checkpoint"
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +232,9 @@ class _Run:
             speed = self.state.tokens / max(self.state.seconds, 1e-9)
             remaining = self.state.seconds * (1 - share) / max(share, 1e-9)
             valid = self.state.curve[-1]["valid"] if self.state.curve else {}
-            self.on_progress(Progress(self.state.step, self.state.tokens, share, loss, speed, remaining, valid))
+            self.on_progress(
+                Progress(self.state.step, self.state.tokens, share, loss, speed, remaining, valid)
+            )
 
     def _evaluate(self, loss: float) -> None:
         record = {"step": self.state.step, "tokens": self.state.tokens, "loss": loss, "valid": {}}
@@ -284,7 +291,9 @@ class _Run:
             return
         saved = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         if saved.pop("plan") != asdict(self.plan):
-            raise ConfigError(f"{folder} belongs to another plan", remedy="choose another output folder, or remove it")
+            raise ConfigError(
+                f"{folder} belongs to another plan", remedy="choose another output folder, or remove it"
+            )
         self.state = _State(**saved)
         self.sampler.restore(self.state.taken)
         tensors = load_file(folder / "state.safetensors")
@@ -316,7 +325,9 @@ class _Run:
         return self.out
 
 
-def _restore_optimiser(optimiser: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, torch.Tensor]) -> None:
+def _restore_optimiser(
+    optimiser: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, torch.Tensor]
+) -> None:
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith(prefix):

@@ -101,5 +101,3 @@ def _write(
 
 def _save(folder: Path, name: str, values: np.ndarray[Any, Any]) -> None:
     np.save(folder / f"{name}.npy", values, allow_pickle=False)
-
-
