@@ -10,7 +10,7 @@ import asyncio
 import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from senmon.assistant import Assistant, Catalog
     from senmon.embedding import Encoder
     from senmon.engines.protocol import Engine
-    from senmon.lifecycle.runs import RunProgress
     from senmon.shelf import Shelf
     from senmon.store.store import Store
 
@@ -198,17 +197,22 @@ class Workspace:
             "router": self.catalog.router is not None,
             "problems": list(self.catalog.problems),
         }
-        return bool(self.catalog.packs), parts
+        return True, parts
 
-    def runs(self) -> Mapping[str, RunProgress]:
-        """The tunings under way, by pack, whichever process runs them."""
-        from senmon.lifecycle.runs import RunProgress, latest_runs
+    def runs(self) -> Sequence[Mapping[str, Any]]:
+        """The newest tuning of each pack, whichever process runs it; `finished` is empty while it runs."""
+        from senmon.lifecycle.runs import latest_runs
 
-        newest = (RunProgress.model_validate(run) for run in latest_runs(self.home))
-        return {run.pack: run for run in newest if not run.finished and run.phase != "failed"}
+        return latest_runs(self.home)
+
+    def _warm(self) -> None:
+        """Load the encoder before the first message needs it."""
+        if self.encoder is not None:
+            self.encoder.encode(["hello"])
 
     async def _watch(self) -> None:
         """Notice promotions and changed packs within a second; a turn under way keeps its snapshot."""
+        await asyncio.to_thread(self._warm)
         seen = await asyncio.to_thread(self.shelf.stamp)
         while True:
             await asyncio.sleep(WATCH_SECONDS)

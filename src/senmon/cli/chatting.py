@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from senmon.cli.output import console, emit, emit_line
 from senmon.errors import ConfigError
@@ -66,11 +67,9 @@ def route(
                 emit(None, _scores(choice.scores))
 
 
-def _scores(scores: object) -> object:
-    from rich.table import Table
-
+def _scores(scores: Mapping[str, float]) -> Table:
     table = Table("pack", "score")
-    for name, value in sorted(dict(scores).items(), key=lambda item: -item[1]):  # type: ignore[call-overload]
+    for name, value in sorted(scores.items(), key=lambda item: -item[1]):
         table.add_row(name, f"{value:.3f}")
     return table
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from rich.markup import escape
 from rich.panel import Panel
@@ -138,15 +139,19 @@ async def _follow(workspace: Workspace, json: bool) -> None:
             runs = await asyncio.to_thread(workspace.runs)
         except (SenmonError, OSError):
             continue
-        for pack, run in runs.items():
-            text = f"{run.phase} {run.step}/{run.steps}"
-            if shown.get(pack) == text:
+        for run in runs:
+            text = f"{run['phase']} {run['step']}/{run['steps']}"
+            if run["finished"] or shown.get(run["pack"]) == text:
                 continue
-            shown[pack] = text
+            shown[run["pack"]] = text
             if json:
-                emit_line({"event": "progress", **run.model_dump(mode="json")})
+                emit_line({"event": "progress", **run})
             else:
-                loss = f"  loss {run.loss:.3f}" if run.loss is not None else ""
-                speed = f"  {run.tokens_per_second:,.0f} tok/s" if run.tokens_per_second else ""
-                eta = f"  {run.eta_seconds / 60:.1f} min left" if run.eta_seconds else ""
-                console.print(f"[dim]{pack}: {text}{loss}{speed}{eta}[/]")
+                console.print(f"[dim]{run['pack']}: {text}{_figures(run)}[/]")
+
+
+def _figures(run: Mapping[str, Any]) -> str:
+    loss = f"  loss {run['loss']:.3f}" if run["loss"] is not None else ""
+    speed = f"  {run['tokens_per_second']:,.0f} tok/s" if run["tokens_per_second"] else ""
+    eta = f"  {run['eta_seconds'] / 60:.1f} min left" if run["eta_seconds"] else ""
+    return loss + speed + eta
