@@ -58,6 +58,10 @@ WRONG = [
     ("3(x + 2) = 3x + 2.", "3(x + 2)", ""),
     ("2 × 3 + 1 = 8.", "2x + 1 when x = 3", ""),
     ("3x − 7 = 11, so 3x = 11 − 7.", LINEAR, ""),
+    ("Collect like terms: 3x = 20.", LINEAR, ""),
+    ("Take 7 away, so 3x = 4.", LINEAR, ""),
+    ("For example, 2n = 8 gives n = 4. In your problem, 3x = 17.", LINEAR, ""),
+    ("For example, 2x = 8. Now this equation says x = 7.", LINEAR, ""),
 ]
 
 RIGHT = [

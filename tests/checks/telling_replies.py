@@ -1,4 +1,4 @@
-"""Hand-labelled replies for the no_telling check: (reply, problem, answers, pupil's words since, released)."""
+"""Hand-labelled replies for no_telling: (reply, problem, answers, pupil's words since, released)."""
 
 LINEAR, SIX = "3x − 7 = 11", ("6",)
 HALF_PROBLEM, HALF = "2x = 1", ("1/2",)

@@ -48,7 +48,9 @@ def generator() -> ModuleType:
 def test_the_committed_data_is_what_the_generator_makes(generator: ModuleType) -> None:
     for name, records in generator.make_all().items():
         made = generator.rendered(records)
-        assert made == (TUTOR / "data" / name).read_text(encoding="utf-8"), f"run tools/generate.py: {name} differs"
+        assert made == (TUTOR / "data" / name).read_text(encoding="utf-8"), (
+            f"run tools/generate.py: {name} differs"
+        )
 
 
 def test_there_is_enough_and_it_is_clean(pack: Pack, dataset: Dataset) -> None:
@@ -146,9 +148,18 @@ def test_the_problem_is_found_in_the_pupils_words(pack: Pack, text: str, problem
 
 @pytest.mark.parametrize(
     ("text", "attempt"),
-    [("is it 6?", "6"), ("x is 6", "x is 6"), ("I think x = 4 or x = -1", "x = 4 or x = -1"), ("minus two", "minus two"),
-     ("4, -1", "4, -1"), ("is 3 a solution", "3"), ("then 2x = 10", "2x = 10"), ("a half", "a half"), ("1 1/2", "1 1/2")],
-)  # fmt: skip
+    [
+        ("is it 6?", "6"),
+        ("x is 6", "x is 6"),
+        ("I think x = 4 or x = -1", "x = 4 or x = -1"),
+        ("minus two", "minus two"),
+        ("4, -1", "4, -1"),
+        ("is 3 a solution", "3"),
+        ("then 2x = 10", "2x = 10"),
+        ("a half", "a half"),
+        ("1 1/2", "1 1/2"),
+    ],
+)
 def test_the_attempt_is_found_in_the_pupils_words(pack: Pack, text: str, attempt: str) -> None:
     assert candidates(tuple(pack.actions.values()), [Message("user", text)])["attempt"][0] == attempt
 
@@ -160,7 +171,9 @@ def test_results_are_not_copied(pack: Pack) -> None:
     assert found == {"problem": ("x = 5",), "attempt": ("x = 5",)}
 
 
-@pytest.mark.parametrize("text", ["x " * 2000, "1.1" * 1500, "(" * 3000, "x=x=" * 1000, "3x+" * 1300, "one " * 1000, "1 1/" * 900])
+@pytest.mark.parametrize(
+    "text", ["x " * 2000, "1.1" * 1500, "(" * 3000, "x=x=" * 1000, "3x+" * 1300, "one " * 1000, "1 1/" * 900]
+)
 def test_the_patterns_take_no_time(pack: Pack, text: str) -> None:
     start = time.monotonic()
     candidates(tuple(pack.actions.values()), [Message("user", text)])

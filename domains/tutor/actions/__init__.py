@@ -12,13 +12,13 @@ from typing import Any
 from rasa_sdk import Action
 from rasa_sdk.events import SlotSet
 
-from senmon.checks.maths_algebra import Beyond, evaluate
+from senmon.checks.maths_algebra import BeyondError, evaluate
 from senmon.checks.maths_grammar import parse_alternatives
 from senmon.checks.maths_nodes import statement_variables
 from senmon.errors import Unparsable
 
 from .judging import judge
-from .solution import Solution, TooHard
+from .solution import Solution, TooHardError
 from .solver import solve
 
 NO_PROBLEM = "There is no open problem yet. Send me an equation or a sum."
@@ -38,7 +38,7 @@ class OpenProblem(Action):
         kept = tracker.get_slot("opened") or None
         try:
             solution = solve(str(tracker.get_slot("problem") or ""))
-        except TooHard as reason:
+        except TooHardError as reason:
             dispatcher.utter_message(json_message={"status": "not opened", "hint": {"text": str(reason)}})
             return [SlotSet("problem", kept)]
         hints = _ladder(solution)
@@ -138,7 +138,7 @@ def _without_problem(attempt: str, otherwise: str) -> dict[str, Any]:
                 "feedback": {"text": text},
                 "hint": {"text": hint},
             }
-    except (Unparsable, Beyond, ValueError):
+    except (Unparsable, BeyondError, ValueError):
         pass
     nothing = "I have nothing to check that against."
     return {"verdict": "unclear", "feedback": {"text": nothing}, "hint": {"text": otherwise}}

@@ -5,28 +5,30 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from senmon.checks.maths_algebra import Beyond, evaluate
+from senmon.checks.maths_algebra import BeyondError, evaluate
 from senmon.checks.maths_nodes import Binary, Negative, Node, Number, Percent, Root, literal, show
 
-from .solution import Solution, Step, TooHard
+from .solution import Solution, Step, TooHardError
 from .writing import number, operand
 
 SIGN = {"+": "+", "-": "\N{MINUS SIGN}", "*": "×", "/": "÷"}
 
 
 def solve_sum(node: Node, text: str = "", skill: str = "") -> Solution:
-    """Raises TooHard."""
+    """Raises TooHardError."""
     try:
         value = evaluate(node)
-    except Beyond:
-        raise TooHard("I can read that, but it goes beyond the sums that I can lead you through.") from None
+    except BeyondError:
+        raise TooHardError(
+            "I can read that, but it goes beyond the sums that I can lead you through."
+        ) from None
     shown = text or show(node)
     decimal = _has_decimals(node)
     answer = number(value, decimal)
     steps, found = _steps(node, decimal)
     if not steps:
         kind = "a fraction in its simplest form" if value.denominator > 1 and not decimal else "a number"
-        raise TooHard(f"That is {kind} already. Send me a sum or an equation.")
+        raise TooHardError(f"That is {kind} already. Send me a sum or an equation.")
     return Solution(
         text=shown,
         skill=skill or found,
@@ -39,7 +41,7 @@ def solve_sum(node: Node, text: str = "", skill: str = "") -> Solution:
 
 def _has_decimals(node: Node) -> bool:
     match node:
-        case Number(value, text):
+        case Number(_, text):
             return "." in text
         case Negative(inner) | Root(inner) | Percent(inner):
             return _has_decimals(inner) or isinstance(node, Percent)
@@ -84,7 +86,7 @@ def _ordered(node: Node, decimal: bool) -> list[Step]:
         after = _replaced(current, found, Number(value, number(value, decimal)))
         steps.append(_single(found, decimal, more=current != found, after=show(after), whole=current))
         current = after
-    raise TooHard("That sum is longer than I can lead you through. Send me a part of it.")
+    raise TooHardError("That sum is longer than I can lead you through. Send me a part of it.")
 
 
 _RANK = {"^": 4, "*": 2, "/": 2, "+": 1, "-": 1}
@@ -225,7 +227,7 @@ def _extra(node: Node, decimal: bool) -> str:
 def _value(node: Node) -> Fraction:
     value = literal(node)
     if value is None:
-        raise TooHard("I can lead you through one operation with fractions at a time.")
+        raise TooHardError("I can lead you through one operation with fractions at a time.")
     return value
 
 
@@ -280,7 +282,7 @@ def _fractions(operator: str, left: Node, right: Node) -> list[Step]:
         return steps + _added(operator, a, b, c, d)
     if operator == "/":
         if c == 0:
-            raise TooHard("Nothing can be divided by zero.")
+            raise TooHardError("Nothing can be divided by zero.")
         steps.append(
             Step(
                 "How do you divide by a fraction?",
@@ -353,11 +355,12 @@ def _percentage(share: Fraction, whole: Fraction) -> list[Step]:
     unit, lots = whole * base / 100, share / base
     start = f"{n} ÷ 100" if base == 1 else f"{n} ÷ 10"
     halved = " and halve that" if base == 5 else ""
+    places = "two places" if base == 1 else "one place"
     return [
         Step(
             f"Find an easy part first: how much is {base}% of {n}?",
             f"For {base}% work out {start}{halved}.",
-            f"Move the decimal point of {n} {'two places' if base == 1 else 'one place'} to the left{halved}.",
+            f"Move the decimal point of {n} {places} to the left{halved}.",
             f"{base}% of {n} = {number(unit, True)}.",
         ),
         Step(

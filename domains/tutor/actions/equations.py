@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from senmon.checks.maths_algebra import Beyond, Polynomial, polynomial, ratio, rational_roots
+from senmon.checks.maths_algebra import BeyondError, Polynomial, polynomial, ratio, rational_roots
 from senmon.checks.maths_nodes import (
     MINUS,
     Binary,
@@ -22,25 +22,27 @@ from senmon.checks.maths_nodes import (
 )
 
 from . import writing
-from .solution import Solution, Step, TooHard
+from .solution import Solution, Step, TooHardError
 
 
 def solve_equation(statement: Statement) -> Solution:
-    """Raises TooHard."""
+    """Raises TooHardError."""
     letters = statement_variables(statement)
     if len(letters) != 1 or len(statement.sides) != 2 or not statement.is_equation:
-        raise TooHard("I can help with one equation with one letter at a time.")
+        raise TooHardError("I can help with one equation with one letter at a time.")
     letter = next(iter(letters))
     try:
         left, right = (ratio(side) for side in statement.sides)
         if left.bottom.letters or right.bottom.letters:
-            raise TooHard("I can read that, but I have no steps for a letter under a fraction line.")
+            raise TooHardError("I can read that, but I have no steps for a letter under a fraction line.")
         values = (polynomial(statement.sides[0]) - polynomial(statement.sides[1])).coefficients(letter)
         roots = rational_roots(values) if len(values) > 1 else ()
-    except Beyond:
-        raise TooHard("I can read that, but it goes beyond the maths that I can lead you through.") from None
+    except BeyondError:
+        raise TooHardError(
+            "I can read that, but it goes beyond the maths that I can lead you through."
+        ) from None
     if not roots:
-        raise TooHard("That equation has no solution, or too many: please check how you copied it.")
+        raise TooHardError("That equation has no solution, or too many: please check how you copied it.")
     if len(values) == 2:
         return _linear(statement, letter, roots[0])
     return _quadratic(statement, letter, values, roots)
@@ -80,7 +82,7 @@ def _linear(statement: Statement, letter: str, root: Fraction) -> Solution:
         steps.append(step)
     answer = writing.number(root)
     if not steps:
-        raise TooHard(f"That one is solved already: it says what {letter} is.")
+        raise TooHardError(f"That one is solved already: it says what {letter} is.")
     return Solution(
         text=show_statement(statement),
         skill="linear equation",
@@ -95,7 +97,8 @@ def _fits(statement: Statement, letter: str, root: Fraction) -> str:
     filled = tuple(writing.substituted(side, {letter: root}) for side in statement.sides)
     if all(variables(side) for side in statement.sides):
         value = writing.number(polynomial(filled[0]).terms.get((), Fraction(0)))
-        return f"Put it back in: {show(filled[0])} = {value} and {show(filled[1])} = {value}, so both sides agree."
+        both = f"{show(filled[0])} = {value} and {show(filled[1])} = {value}"
+        return f"Put it back in: {both}, so both sides agree."
     return f"Put it back in: {show_statement(replace(statement, sides=filled))}, so it fits."
 
 
@@ -180,8 +183,7 @@ def _next(line: Line) -> tuple[Step, Line] | None:
     mirrored = line.a == 0
     if mirrored:
         line = Line(line.letter, line.c, line.d, line.a, line.b)
-    step = _unshift(line, mirrored) if line.b else _unscale(line, mirrored)
-    return step
+    return _unshift(line, mirrored) if line.b else _unscale(line, mirrored)
 
 
 def _said(line: Line, mirrored: bool) -> str:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from senmon.checks.maths_algebra import Beyond, evaluate, polynomial
+from senmon.checks.maths_algebra import BeyondError, evaluate, polynomial
 from senmon.checks.maths_nodes import Binary, Node, show, variables
 
 from . import writing
 from .arithmetic import solve_sum
 from .equations import bracketed, count_terms
-from .solution import Solution, Step, TooHard
+from .solution import Solution, Step, TooHardError
 
 
 def solve_at(node: Node, letters: Mapping[str, Fraction]) -> Solution:
-    """`2x + 1` when x = 3. Raises TooHard."""
+    """`2x + 1` when x = 3. Raises TooHardError."""
     if variables(node) - set(letters):
-        raise TooHard("There is a letter without a value. Which number does it stand for?")
+        raise TooHardError("There is a letter without a value. Which number does it stand for?")
     given = " and ".join(f"{name} = {writing.number(value)}" for name, value in letters.items())
     text = f"{show(node)} when {given}"
     filled = writing.substituted(node, dict(letters))
     try:
         value = evaluate(filled)
-    except Beyond:
-        raise TooHard("I can read that, but it has no value that I can work out.") from None
+    except BeyondError:
+        raise TooHardError("I can read that, but it has no value that I can work out.") from None
     name, first = next(iter(letters.items()))
     put = Step(
         f"{show(node)} has a letter. Which number belongs in its place?",
@@ -34,7 +34,7 @@ def solve_at(node: Node, letters: Mapping[str, Fraction]) -> Solution:
     )
     try:
         rest = solve_sum(filled).steps
-    except TooHard:
+    except TooHardError:
         rest = ()
     answer = writing.number(value)
     return Solution(
@@ -43,15 +43,15 @@ def solve_at(node: Node, letters: Mapping[str, Fraction]) -> Solution:
 
 
 def rewrite(node: Node) -> Solution:
-    """Expand and collect. Raises TooHard when there is nothing to do."""
+    """Expand and collect. Raises TooHardError when there is nothing to do."""
     try:
         goal = writing.polynomial(polynomial(node))
-    except Beyond:
-        raise TooHard("I can read that, but I have no steps for simplifying it.") from None
+    except BeyondError:
+        raise TooHardError("I can read that, but I have no steps for simplifying it.") from None
     terms = len(polynomial(node).terms)
     product = bracketed(node)
     if product is None and count_terms(node) <= terms and not _product_of_letters(node):
-        raise TooHard("That is in its simplest form already. What would you like to do with it?")
+        raise TooHardError("That is in its simplest form already. What would you like to do with it?")
     steps: list[Step] = []
     if product is not None:
         steps.append(_expand(node, *product))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from senmon.checks.maths_algebra import Beyond, evaluate, polynomial
+from senmon.checks.maths_algebra import BeyondError, evaluate, polynomial
 from senmon.checks.maths_grammar import parse_alternatives
 from senmon.checks.maths_nodes import (
     Binary,
@@ -27,12 +27,13 @@ from senmon.errors import Unparsable
 from . import mistakes
 from .equations import count_terms
 from .mistakes import Mistake
-from .solution import Solution, TooHard
+from .solution import Solution, TooHardError
 from .solver import solve
 
 Outcome = Literal["correct", "step_ok", "wrong", "unclear"]
 _LEAD = re.compile(
-    r"^\W*(?:(?:so|is it|it is|it's|its|i got|i get|i think|maybe|the answer is|answer|=|then|and)\s*[:,]?\s*)+",
+    r"^\W*(?:(?:so|is it|it is|it's|its|i got|i get|i think|maybe|the answer is|answer|=|then|and)"
+    r"\s*[:,]?\s*)+",
     re.IGNORECASE,
 )
 
@@ -61,7 +62,9 @@ def judge(problem_text: str, attempt: str) -> Judgement:
     try:
         statements = _read(attempt)
     except Unparsable:
-        return Judgement("unclear", "I could not read that as maths. Write it like x = 3 or 3/4.")
+        return Judgement(
+            "unclear", "I could not read that as maths. Write just the number, or the whole line."
+        )
     if problem.is_expression:
         return _expression(problem, solution, statements)
     return _equation(problem.statement, solution, statements)
@@ -109,7 +112,7 @@ def _claim(statement: Statement, letter: str) -> Node | None:
 def _claimed(problem: Statement, letter: str, solution: Solution, claims: list[Node]) -> Judgement:
     try:
         values = frozenset(evaluate(claim) for claim in claims)
-    except Beyond:
+    except BeyondError:
         return Judgement("unclear", "I can't work that number out. Write it as one plain number.")
     roots = frozenset(Fraction(_ascii(answer)) for answer in solution.answers)
     if values == roots:
@@ -135,7 +138,7 @@ def _ascii(text: str) -> str:
 def _is_linear(problem: Statement, letter: str) -> bool:
     try:
         mistakes.line_of(problem, letter)
-    except (Beyond, ValueError):
+    except (BeyondError, ValueError):
         return False
     return True
 
@@ -169,7 +172,7 @@ def _worth(attempt: Statement) -> str:
     text = show_statement(attempt)
     try:
         solve(text)
-    except TooHard:
+    except TooHardError:
         return ""
     return text
 
@@ -177,7 +180,7 @@ def _worth(attempt: Statement) -> str:
 def _true_sum(attempt: Statement) -> Judgement:
     try:
         values = {evaluate(side) for side in attempt.sides}
-    except Beyond:
+    except BeyondError:
         return Judgement("unclear", "I can't work that out. Try a smaller step.")
     if len(values) == 1:
         return Judgement("step_ok", "That sum is right.")
@@ -205,7 +208,7 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
         sides = sides[1:]
     try:
         values = [evaluate(side, letters) for side in sides]
-    except Beyond:
+    except BeyondError:
         return Judgement("unclear", "I can't work that out. Write one plain number.")
     if len(set(values)) > 1:
         slip = Mistake("arithmetic slip", "The two sides of that sum are not equal.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from senmon.checks.maths_algebra import Beyond, evaluate, polynomial
+from senmon.checks.maths_algebra import BeyondError, evaluate, polynomial
 from senmon.checks.maths_nodes import (
     Binary,
     Negative,
@@ -115,7 +115,7 @@ def in_step(problem: Statement, letter: str, attempt: Statement) -> Mistake:
             return _HALF_BRACKET
     try:
         right, wrong = line_of(problem, letter), line_of(attempt, letter)
-    except Beyond:
+    except BeyondError:
         return UNKNOWN
     slope, rest = right.a - right.c, right.d - right.b
     mine, other = wrong.a - wrong.c, wrong.d - wrong.b
@@ -146,7 +146,7 @@ def in_sum(problem: Node, value: Fraction) -> Mistake:
             return mistake
     try:
         right = evaluate(problem)
-    except Beyond:
+    except BeyondError:
         return UNKNOWN
     if right and value == -right:
         return Mistake("sign error", "The size is right. Look at the sign again.")
@@ -264,7 +264,7 @@ def in_expression(problem: Node, attempt: Node) -> Mistake:
         if polynomial(_forgetful(problem)) == polynomial(attempt):
             return _HALF_BRACKET
         right, wrong = polynomial(problem).terms, polynomial(attempt).terms
-    except Beyond:
+    except BeyondError:
         return UNKNOWN
     if {m: abs(c) for m, c in right.items()} == {m: abs(c) for m, c in wrong.items()}:
         return Mistake("sign error", "The numbers are right. Look at the signs again.")

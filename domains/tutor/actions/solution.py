@@ -15,7 +15,7 @@ _NUDGES = (
 )
 
 
-class TooHard(Exception):
+class TooHardError(Exception):
     """Readable maths that the tutor has no steps for. The text is for the pupil."""
 
 

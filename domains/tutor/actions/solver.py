@@ -12,10 +12,11 @@ from senmon.errors import Unparsable
 from .arithmetic import solve_sum
 from .equations import solve_equation
 from .expressions import rewrite, solve_at
-from .solution import Solution, TooHard
+from .solution import Solution, TooHardError
 
 _VERBS = re.compile(
-    r"^\W*(?:(?:please|pls|can you|help me|to|with)\s+)*(?:(?:solve|simplify|expand|factorise|factorize|evaluate"
+    r"^\W*(?:(?:please|pls|can you|help me|to|with)\s+)*"
+    r"(?:(?:solve|simplify|expand|factorise|factorize|evaluate"
     r"|calculate|compute|work out|find|what is|what's|whats)\s+)+(?:for\s+[a-z]\s*[:,]\s*)?",
     re.IGNORECASE,
 )
@@ -23,14 +24,16 @@ _VERBS = re.compile(
 
 @lru_cache(maxsize=512)
 def solve(text: str) -> Solution:
-    """Raises TooHard with words for the pupil, also when the text is no maths."""
+    """Raises TooHardError with words for the pupil, also when the text is no maths."""
     wanted = _VERBS.sub("", text.strip()).strip(" .?!:,;")
     if wanted.endswith("="):
         wanted = wanted.rstrip("= ")
     try:
         problem = read_problem(wanted)
     except Unparsable:
-        raise TooHard("I could not read that as maths. Write it like 3x - 7 = 11 or 1/2 + 1/3.") from None
+        raise TooHardError(
+            "I could not read that. Write a sum or an equation, for example 3x - 7 = 11."
+        ) from None
     statement = problem.statement
     if len(statement.sides) > 1:
         return solve_equation(statement)

@@ -64,7 +64,7 @@ class Talk:
         self.messages.append({"role": "assistant", "content": text})
 
     def call(self, action: Any, argument: str = "") -> Record:
-        """Calls an action as serving would; the argument is what its pattern finds in the last user message."""
+        """Calls an action as serving would; the argument is what its pattern finds in the pupil's words."""
         self.calls += 1
         arguments = {argument: self._copied(argument)} if argument else {}
         name, call_id = action.name(), f"call_{self.calls}"
@@ -179,11 +179,20 @@ class Maker:
         a, b, c, d = (self.number(2, 12) for _ in range(4))
         return self.random.choice(
             (
-                f"{a} + {b} * {c}", f"({a} + {b}) * {c}", f"{a * b + c} - {a} * {b}", f"{a} * {b}", f"{a * b} ÷ {b}",
-                f"{a * 7 + b} + {c * 6 + d}", f"{a * 11} - {b * 3}", f"{a} * ({b} + {c}) - {d}", f"{a}^2 + {b}",
-                f"{a * b} / {b} + {c}", f"{a}.{b % 9 + 1} + {c}.{d % 9 + 1}", f"{a} - {a + b}",
+                f"{a} + {b} * {c}",
+                f"({a} + {b}) * {c}",
+                f"{a * b + c} - {a} * {b}",
+                f"{a} * {b}",
+                f"{a * b} ÷ {b}",
+                f"{a * 7 + b} + {c * 6 + d}",
+                f"{a * 11} - {b * 3}",
+                f"{a} * ({b} + {c}) - {d}",
+                f"{a}^2 + {b}",
+                f"{a * b} / {b} + {c}",
+                f"{a}.{b % 9 + 1} + {c}.{d % 9 + 1}",
+                f"{a} - {a + b}",
             )
-        )  # fmt: skip
+        )
 
     def fraction(self) -> str:
         b, d = self.number(2, 9), self.number(2, 9)
@@ -206,10 +215,13 @@ class Maker:
         sign = self.random.choice("+-")
         return self.random.choice(
             (
-                f"{a}({x} {sign} {b})", f"{a}{x} + {c}{x}", f"{a}{x} + {b} - {x}", f"{a}({c}{x} {sign} {b}) + {x}",
+                f"{a}({x} {sign} {b})",
+                f"{a}{x} + {c}{x}",
+                f"{a}{x} + {b} - {x}",
+                f"{a}({c}{x} {sign} {b}) + {x}",
                 f"({x} + {b})({x} {sign} {c})",
             )
-        )  # fmt: skip
+        )
 
     def value(self) -> str:
         a, b, v, x = self.number(2, 8), self.number(1, 9), self.number(-3, 7), self.random.choice("xyn")
@@ -230,23 +242,29 @@ class Maker:
     def problem(self) -> tuple[str, str]:
         """A problem that the tutor can lead through, and its family."""
         families: tuple[tuple[str, int, Callable[[], str]], ...] = (
-            ("equation", 9, self.linear), ("equation", 2, self.quadratic), ("sum", 4, self.arithmetic),
-            ("sum", 5, self.fraction), ("sum", 3, self.percentage), ("expression", 2, self.expression),
+            ("equation", 9, self.linear),
+            ("equation", 2, self.quadratic),
+            ("sum", 4, self.arithmetic),
+            ("sum", 5, self.fraction),
+            ("sum", 3, self.percentage),
+            ("expression", 2, self.expression),
             ("value", 1, self.value),
-        )  # fmt: skip
+        )
         while True:
             family, _, make = self.random.choices(families, [weight for _, weight, _ in families])[0]
             text = self.styled(make())
             try:
                 solver.solve(text)
-            except actions.TooHard:
+            except actions.TooHardError:
                 continue
             return text, family
 
     def opening(self, text: str, family: str) -> str:
         special = {
-            "sum": phrases.SUM_OPENINGS, "expression": phrases.EXPRESSION_OPENINGS, "value": phrases.VALUE_OPENINGS,
-        }.get(family, ())  # fmt: skip
+            "sum": phrases.SUM_OPENINGS,
+            "expression": phrases.EXPRESSION_OPENINGS,
+            "value": phrases.VALUE_OPENINGS,
+        }.get(family, ())
         if solver.solve(text).skill == "simplifying a fraction":
             special, family = phrases.SIMPLIFY_OPENINGS, "fraction"
         general = family in ("equation", "sum") and (not special or self.random.random() < 0.5)

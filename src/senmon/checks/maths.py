@@ -123,21 +123,18 @@ def _false_pair(left: Node, relation: Relation, right: Node, rounded: bool) -> b
         a, b = evaluate(left), evaluate(right)
     except BeyondError:
         return relation in ("=", "is") and not rounded and same(left, right) is False
-    match relation:
-        case "=" | "is":
-            return a != b and not (rounded and _close(a, b, right))
-        case "!=":
-            return a == b
-        case "~":
-            return not _close(a, b, right)
-        case "<":
-            return not a < b
-        case ">":
-            return not a > b
-        case "<=":
-            return not a <= b
-        case _:
-            return not a >= b
+    near = _close(a, b, right)
+    holds = {
+        "=": a == b or (rounded and near),
+        "is": a == b or (rounded and near),
+        "!=": a != b,
+        "~": near,
+        "<": a < b,
+        ">": a > b,
+        "<=": a <= b,
+        ">=": a >= b,
+    }
+    return not holds[relation]
 
 
 def _close(exact: Fraction, shown: Fraction, written: Node) -> bool:

@@ -188,7 +188,7 @@ class Ratio:
 ONE = Polynomial.constant(1)
 
 
-def ratio(node: Node) -> Ratio:
+def ratio(node: Node) -> Ratio:  # noqa: PLR0911 (one per kind)
     """The expression as a ratio of polynomials. Raises BeyondError outside rational functions."""
     match node:
         case Number(value):
@@ -311,7 +311,7 @@ def condition(statement: Statement, letter: str) -> Dense:
 
 
 def rational_roots(values: Dense) -> tuple[Fraction, ...]:
-    """The roots of a polynomial of degree at most two, ascending. Raises BeyondError for others and for surds."""
+    """The roots of a polynomial of degree at most two, ascending. Raises BeyondError, also for surds."""
     values = distinct_roots(values)
     if len(values) == 1:
         return ()

@@ -52,8 +52,8 @@ _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 WORDS = {
     "to the power of": "^", "square root of": "root", "is equal to": "=", "multiplied by": "*",
     "divided by": "/", "half of": "half", "per cent": "%", "percent": "%", "squared": "²", "equals": "=",
-    "cubed": "³", "times": "*", "minus": "-", "sqrt": "root", "plus": "+", "over": "/", "of": "of", "is": "is",
-    "pi": "pi",
+    "cubed": "³", "times": "*", "minus": "-", "sqrt": "root", "plus": "+", "over": "/", "of": "of",
+    "is": "is", "pi": "pi",
 }  # fmt: skip
 _LATEX = {
     "cdot": "*", "times": "*", "div": "/", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=",
@@ -70,13 +70,14 @@ _SIGNS = {
 _RELATIONS = frozenset({"=", "!=", "<", ">", "<=", ">=", "~", "is"})
 
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
+_WORD_PATTERN = "|".join(sorted((word.replace(" ", " +") for word in WORDS), key=len, reverse=True))
 TOKEN = re.compile(
     rf"(?P<mixed>[0-9]+[ ]+[0-9]+/[0-9]+(?![0-9.]))"
     rf"|(?P<number>{DIGITS})"
     r"|(?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])"
     r"|(?P<superscript>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
     r"|\\(?P<latex>[a-zA-Z]+)"
-    rf"|(?P<word>(?:{'|'.join(sorted(map(re.escape, WORDS), key=len, reverse=True)).replace(chr(92) + ' ', ' +')})"
+    rf"|(?P<word>(?:{_WORD_PATTERN})"
     r"(?![a-zA-Z]))"
     r"|(?P<letters>[a-zA-Z]+)"
     r"|(?P<sign>\*\*|==|<=|>=|!=|[-+*/^%=<>()\[\]{}×·⋅∙÷√π≠≤≥≈\u2212\u2013\uff0d\u2215\u2044])"
@@ -117,7 +118,7 @@ def tokens_of(text: str) -> tuple[Token, ...]:
     return tuple(found)
 
 
-def _tokens(match: re.Match[str], before: list[Token], text: str) -> list[Token]:
+def _tokens(match: re.Match[str], before: list[Token], text: str) -> list[Token]:  # noqa: PLR0911 (one per kind)
     kind, written = str(match.lastgroup), match.group()
     start, end = match.span()
     if kind == "space":

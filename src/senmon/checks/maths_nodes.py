@@ -63,7 +63,7 @@ class Percent:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """`implicit` products were written without a sign: `3x`, `2(x + 1)`; implicit divisions are fractions: `3/4`."""
+    """`implicit` products have no sign: `3x`, `2(x + 1)`; implicit divisions are fractions: `3/4`."""
 
     operator: Operator
     left: Node
@@ -110,7 +110,7 @@ def unwrapped(node: Node) -> Node:
 
 
 def literal(node: Node) -> Fraction | None:
-    """The value of a finished number (`6`, `−0.5`, `3/4`, `25%`), or None for anything still to be worked out."""
+    """The value of a finished number (`6`, `−0.5`, `3/4`, `25%`); None for what is still to be worked out."""
     match node:
         case Number(value):
             return value
@@ -148,7 +148,7 @@ def show_statement(statement: Statement) -> str:
     return " ".join(parts)
 
 
-def _show(node: Node) -> tuple[str, int]:
+def _show(node: Node) -> tuple[str, int]:  # noqa: PLR0911 (one per kind)
     match node:
         case Number(value, text):
             written = text.replace("-", MINUS) if text else show_number(value)
@@ -168,7 +168,7 @@ def _show(node: Node) -> tuple[str, int]:
             return _show_binary(node)
 
 
-def _show_binary(node: Binary) -> tuple[str, int]:
+def _show_binary(node: Binary) -> tuple[str, int]:  # noqa: PLR0911 (one per notation)
     rank = _RANK[node.operator]
     if node.operator == "^":
         exponent = show(node.right)

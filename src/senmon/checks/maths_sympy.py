@@ -14,7 +14,7 @@ _POINTS = (Fraction(3, 7), Fraction(11, 5), Fraction(29, 13), Fraction(5, 3))
 _TOLERANCE = 1e-9
 
 
-def to_sympy(node: Node) -> Any:
+def to_sympy(node: Node) -> Any:  # noqa: PLR0911 (one per kind)
     """The sympy expression, built node by node. Letters are real; nothing is evaluated from text."""
     match node:
         case Number(value):

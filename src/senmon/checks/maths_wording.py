@@ -10,35 +10,35 @@ from senmon.checks.maths_spans import Span
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)]*(?=\s|$)|\n")
 _CLAUSE_START = re.compile(r"[,;:\u2014]\s|\b(?:so|then|but|because|therefore)\b", re.IGNORECASE)
 _ASKING = re.compile(
-    r"^\W*(?:and |so |but |now |well |ok,? )?(?:is|are|was|does|do|did|can|could|would|should|will|what if|why|how"
-    r"|which|where|what about|have you|suppose)\b",
+    r"^\W*(?:and |so |but |now |well |ok,? )?(?:is|are|was|does|do|did|can|could|would|should|will|what if"
+    r"|why|how|which|where|what about|have you|suppose)\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|‘[^’\n]*’|(?<!\w)'[^'\n]*'(?!\w)|`[^`\n]*`")
 _ATTRIBUTED = re.compile(
     r"\b(?:(?:you|they|he|she|someone|people|many|pupils?|students?)(?:'ve|’ve)? (?:[a-z]+ ){0,2}"
-    r"(?:wrote|write|said|say|got|put|gave|typed|tried|thought|think|answered|claimed|claim|suggested|written|reached"
-    r"|came up with|ended up with)"
+    r"(?:wrote|write|said|say|got|put|gave|typed|tried|thought|think|answered|claimed|claim|suggested"
+    r"|written|reached|came up with|ended up with)"
     r"|your (?:[a-z]+ ){0,2}(?:answer|step|line|equation|working|attempt|guess|result|idea|version)"
     r"(?: (?:was|is|of|says|said|reads))?)\b[^.!?\n]{0,40}$",
     re.IGNORECASE,
 )
 _DENIED_BEFORE = re.compile(
-    r"\b(?:not|never|cannot|can't|can’t|isn't|isn’t|doesn't|doesn’t|don't|don’t|won't|won’t|wasn't|wouldn't|couldn't"
-    r"|shouldn't|instead of|rather than|avoid|unlike|wrongly|mistakenly)\b[^.!?\n,;]{0,30}$",
+    r"\b(?:not|never|cannot|can't|can’t|isn't|isn’t|doesn't|doesn’t|don't|don’t|won't|won’t|wasn't|wouldn't"
+    r"|couldn't|shouldn't|instead of|rather than|avoid|unlike|wrongly|mistakenly)\b[^.!?\n,;]{0,30}$",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
-    r"^[^.!?\n,;]{0,25}\b(?:not (?!a (?:hard|big))|isn't|isn’t|doesn't|doesn’t|wrong|incorrect|false|a mistake|an error"
-    r"|untrue|can't|can’t|cannot|won't|impossible|a slip|never)",
+    r"^[^.!?\n,;]{0,25}\b(?:not (?!a (?:hard|big))|isn't|isn’t|doesn't|doesn’t|wrong|incorrect|false"
+    r"|a mistake|an error|untrue|can't|can’t|cannot|won't|impossible|a slip|never)",
     re.IGNORECASE,
 )
 _FAULTY = re.compile(
     r"\b(?:mistake|error|slip|trap|tempting|misconception|wrongly|incorrectly|false|wrong)\b", re.IGNORECASE
 )
 _AFFIRMED = re.compile(
-    r"^\W*(?:yes|yep|correct|exactly|right|great|perfect|well done|good|nice|spot on|brilliant|excellent|that's right"
-    r"|that’s right|you're right|you’re right|super|absolutely|indeed)\b"
+    r"^\W*(?:yes|yep|correct|exactly|right|great|perfect|well done|good|nice|spot on|brilliant|excellent"
+    r"|that's right|that’s right|you're right|you’re right|super|absolutely|indeed)\b"
     r"|\b(?:is|are|was|'s|’s|looks|it is) (?:all |quite |exactly |absolutely |indeed )?"
     r"(?:right|correct|true|spot on|fine|perfect)\b|[✓✅✔]",
     re.IGNORECASE,
@@ -47,27 +47,30 @@ _UNAFFIRMED = re.compile(
     r"\b(?:not|isn't|isn’t|n't|n’t|almost|nearly|close|no|but|try)\b|n't\b|n’t\b", re.IGNORECASE
 )
 _ASSUMED = re.compile(
-    r"\b(?:if|when|let|put|putting|try|trying|substitute|substituting|suppose|say|with|where|test|testing|take"
-    r"|using|use|assume|imagine|for|at|given|once|had|were)(?: that)?(?: we| you)?(?: have| had| let| put| say)?\s*$",
+    r"\b(?:if|when|let|put|putting|try|trying|substitute|substituting|suppose|say|with|where|test|testing"
+    r"|take|using|use|assume|imagine|for|at|given|once|had|were)(?: that)?(?: we| you)?"
+    r"(?: have| had| let| put| say)?\s*$",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(
-    r"\b(?:for example|for instance|e\.g\.|an example|another example|example|suppose|imagine|such as|let's say|say"
-    r"|consider|take|like)\b",
-    re.IGNORECASE,
+    r"\b(?:for example|for instance|e\.g\.|an example|another example|suppose|imagine"
+    r"|such as|let's say|consider)\b"
+    r"(?!.*\b(?:your|our|this) (?:own )?(?:problem|equation|sum|one|task|case)\b)",
+    re.IGNORECASE | re.DOTALL,
 )
 _FOLLOWS = re.compile(
-    r"\b(?:so|then|therefore|gives?|giving|get|gets|means|leaves?|leaving|becomes?|hence|which is|simplif\w+|divid\w+"
-    r"|subtract\w*|add\w*|multiply\w*|both sides|now|next|thus|turns into|same as)\b|→|⇒|=>",
+    r"\b(?:so|then|therefore|gives?|giving|get|gets|means|leaves?|leaving|becomes?|hence|which is|simplif\w+"
+    r"|divid\w+|subtract\w*|add\w*|multiply\w*|both sides|now|next|thus|turns into|same as)\b|→|⇒|=>",
     re.IGNORECASE,
 )
 _IDENTITY = re.compile(
-    r"\b(?:expand\w*|simplif\w+|multipl\w+ out|factor\w*|collect\w*|is the same as|always|identity|rule says)\b",
+    r"\b(?:expand\w*|simplif\w+|multipl\w+ out|factor\w*|collect\w*|is the same as|always"
+    r"|identity|rule says)\b",
     re.IGNORECASE,
 )
 _ROUNDED = re.compile(
-    r"\b(?:about|approximately|approx|roughly|rounded|rounding|rounds|round|decimal places?|d\.?p\.?|nearest|nearly"
-    r"|significant)\b|≈|\.\.\.|…",
+    r"\b(?:about|approximately|approx|roughly|rounded|rounding|rounds|round|decimal places?|d\.?p\.?|nearest"
+    r"|nearly|significant)\b|≈|\.\.\.|…",
     re.IGNORECASE,
 )
 _UNIT = re.compile(

@@ -41,8 +41,8 @@ SHORTEST_QUOTATION = 24
 _TOLD = re.compile(
     r"(?:\b(?:answer|solution|result|value|total|product|sum|difference|root)s?\b[^.!?\n]{0,24}?(?:\bis|\bare|=|:|\bbe"
     r"|\bequals|\bcomes to)\s*(?:then |just |simply |of course |exactly |actually |equal to )*"
-    r"|\b[b-hj-z]\s*(?:=|:|→|\bis|\bequals|\bmust be|\bhas to be|\bshould be|\bwould be|\bwill be|\bcomes out as"
-    r"|\bworks out (?:as|to))\s*(?:equal to |then |just |simply )*)[\"'*_`\\({\[$]*$",
+    r"|\b[b-hj-z]\s*(?:=|:|→|\bis|\bequals|\bmust be|\bhas to be|\bshould be|\bwould be|\bwill be"
+    r"|\bcomes out as|\bworks out (?:as|to))\s*(?:equal to |then |just |simply )*)[\"'*_`\\({\[$]*$",
     re.IGNORECASE,
 )
 _LABEL_BEFORE = re.compile(
@@ -137,7 +137,7 @@ def _vault(problem: str, answers: tuple[str, ...]) -> _Vault:
 def _pupils_numbers(
     vault: _Vault, messages: Sequence[Message]
 ) -> tuple[frozenset[Fraction], frozenset[Fraction]]:
-    """The answers that the pupil has given since the problem was set, and numbers in mere lists of guesses."""
+    """The answers that the pupil has given since the problem was set, and all numbers that they named."""
     said: set[Fraction] = set()
     guessed: set[Fraction] = set()
     for text in _since_set(vault, messages):
@@ -198,9 +198,9 @@ def _leaks(
     taken = [(span.start, span.end) for span in spans if literal_span(span) is None]
     for mention in (*digit_mentions(spans), *word_mentions(text)):
         inside = any(start <= mention.start and mention.end <= end for start, end in taken)
-        if mention.end > fresh and not inside and mention.value in secret:
-            if _mention_leaks(text, mention, mention.value in open_numbers):
-                return True
+        fresh_secret = mention.end > fresh and not inside and mention.value in secret
+        if fresh_secret and _mention_leaks(text, mention, mention.value in open_numbers):
+            return True
     return False
 
 
