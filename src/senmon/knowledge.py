@@ -9,6 +9,7 @@ relevant.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import unicodedata
@@ -34,6 +35,8 @@ UNRELATED, SAME = 0.15, 0.7
 K1, B = 0.6, 0.4
 
 Scores: TypeAlias = NDArray[np.float64]
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own level to DEBUG
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _STOP = """

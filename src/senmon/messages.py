@@ -19,6 +19,8 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "cancel
 
 #: `Message.name` of the tool message that carries passages, verified facts and the date of a turn.
 CONTEXT = "context"
+#: Owner of a turn that no pack answered; no pack can have this name.
+NOBODY = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ class Conversation:
     `messages` excludes the pack's static prefix. `pack` is the pack of the last routed turn. `slots` are
     rasa slots per pack (`{pack: {slot: value}}`). `facts` are the named values that a reply may refer to.
     `pending` is assistant text of the turn under way, as the model wrote it (references not filled in).
+    `owners[i]` is the pack whose turn `messages[i]` belongs to: empty when unknown, `NOBODY` when none
+    answered; `owner` is the turn's under way.
     """
 
     id: str = ""
@@ -176,9 +180,24 @@ class Conversation:
     slots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     pending: str = ""
+    owners: tuple[str, ...] = ()
+    owner: str = ""
 
     def with_messages(self, *messages: Message) -> Conversation:
-        return replace(self, messages=self.messages + messages)
+        owners = self._owners() + (self.owner,) * len(messages)
+        return replace(self, messages=self.messages + messages, owners=owners)
+
+    def with_user(self, text: str) -> Conversation:
+        """A turn begins: whose it is, the route will say."""
+        return replace(self, owner="").with_messages(Message("user", text))
+
+    def of(self, pack: str) -> tuple[Message, ...]:
+        """What this pack's model has seen: its own turns, and those whose pack is not known."""
+        owned = zip(self.messages, self._owners(), strict=True)
+        return tuple(message for message, owner in owned if owner in ("", pack))
+
+    def _owners(self) -> tuple[str, ...]:
+        return self.owners + ("",) * (len(self.messages) - len(self.owners))
 
     def with_slots(self, pack: str, values: Mapping[str, Any]) -> Conversation:
         merged = {**self.slots.get(pack, {}), **values}
@@ -196,8 +215,10 @@ class Conversation:
         if event.type == "delta":
             return replace(self, pending=self.pending + private.get("raw", event.data.get("text", "")))
         state = self._flushed() if event.type in ("run", "done", "error") else self
+        if event.type == "run":
+            state = replace(state, owner="")
         if event.type == "route":
-            state = replace(state, pack=event.data.get("pack") or state.pack)
+            state = state._routed(event.data.get("pack"))
         if "slots" in private and state.pack:
             state = state.with_slots(state.pack, private["slots"])
         if "facts" in private:
@@ -206,6 +227,13 @@ class Conversation:
         if any(message.tool_calls for message in added):
             state = replace(state, pending="")
         return state.with_messages(*added) if added else state
+
+    def _routed(self, pack: str | None) -> Conversation:
+        """The turn is this pack's, and so is the user's message that began it."""
+        owners, owner = self._owners(), pack or NOBODY
+        if self.messages and self.messages[-1].role == "user" and not owners[-1]:
+            owners = (*owners[:-1], owner)
+        return replace(self, pack=pack or self.pack, owners=owners, owner=owner)
 
     def _flushed(self) -> Conversation:
         if not self.pending.strip():

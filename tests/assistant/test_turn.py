@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,12 @@ async def test_a_running_turn_and_its_stored_events_agree(pack_folder: Callable[
     assert [message.role for message in state.messages] == ["user", "assistant", "tool", "assistant"]
     assert state.facts["order.eta"] == "Friday"
     seen: list[GenerateRequest] = []
-    again = assistant(bot_folder(bot), lambda request: seen.append(request) or "You are welcome.")
+
+    def thanked(request: GenerateRequest) -> str:
+        seen.append(request)
+        return "You are welcome."
+
+    again = assistant(bot_folder(bot), thanked)
     await turn(again, "thanks", state)
     assert [message.content for message in seen[0].messages[-2:]] == [
         "It should arrive on [[order.eta]].",
@@ -168,7 +173,7 @@ async def test_a_long_conversation_loses_its_oldest_turns(pack_folder: Callable[
     seen: list[int] = []
 
     class Small(ScriptedEngine):
-        async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
             seen.append(len(request.messages))
             if len(request.messages) > 6:
                 raise PromptTooLong("too long")
@@ -201,3 +206,20 @@ def bot_folder(bot: Assistant) -> Path:
 
 def served_texts(bot: Assistant) -> Mapping[str, Any]:
     return bot.catalog().packs["shop"].texts.model_dump()
+
+
+async def test_a_pack_does_not_see_another_packs_turns(pack_folder: Callable[..., Path]) -> None:
+    shop, other = served(pack_folder("shop")), served(pack_folder("corner"))
+    seen: list[GenerateRequest] = []
+    engine = ScriptedEngine(lambda request: seen.append(request) or "Fine.")
+    catalog = Catalog(packs={"shop": shop, "corner": other})
+    bot = Assistant(engine, ActionRunner(lambda pack: True), lambda: catalog)
+    state = Conversation(id="c1")
+    for text, pinned in (("to shop", "shop"), ("to corner", "corner"), ("shop again", "shop")):
+        run = Event("run", {}, {"messages": [{"role": "user", "content": text}]})
+        events = await turn(bot, text, state, pinned=pinned)
+        state = state.apply(run)
+        for event in events:
+            state = state.apply(event)
+    words = [[message.content for message in request.messages[1:]] for request in seen]
+    assert words == [["to shop"], ["to corner"], ["to shop", "Fine.", "shop again"]]

@@ -104,7 +104,7 @@ class Assistant:
 
 def _with_user(conversation: Conversation, text: str) -> Conversation:
     said = Message("user", text)
-    return conversation if conversation.messages[-1:] == (said,) else conversation.with_messages(said)
+    return conversation if conversation.messages[-1:] == (said,) else conversation.with_user(text)
 
 
 def _error_data(error: SenmonError) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class _Turn:
     choice: RouteChoice | None = None
     passages: tuple[Passage, ...] = ()
     finish: FinishReason = "stop"
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     said: str = ""
     call: ToolCall | None = None
     trims: int = 0
@@ -210,6 +210,7 @@ class _Turn:
     async def _request(
         self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int
     ) -> GenerateRequest:
+        messages = self.state.of(served.pack.name)
         caller = (Message("system", self.system[:CALLER_SYSTEM_CHARS]),) if self.system else ()
         sampling = self.assistant.sampling
         if attempt:
@@ -217,10 +218,10 @@ class _Turn:
                 sampling, temperature=max(sampling.temperature, REPAIR_TEMPERATURE), seed=attempt
             )
         return GenerateRequest(
-            messages=(served.prefix, *caller, *_window(self.state.messages, self.trims)),
+            messages=(served.prefix, *caller, *_window(messages, self.trims)),
             adapter=served.adapter,
             tools=tools,
-            candidates=await asyncio.to_thread(candidates, tools, self.state.messages),
+            candidates=await asyncio.to_thread(candidates, tools, messages),
             released=self.state.pending.rstrip(),
             sampling=sampling,
         )
@@ -299,14 +300,13 @@ class _Turn:
                         yield chunk
                 return
             except PromptTooLong:
-                self.trims += 1
-                if self.trims > MAX_TRIMS or _window(self.state.messages, self.trims) == _window(
-                    self.state.messages, self.trims - 1
-                ):
+                messages = self.state.of(self.served.pack.name) if self.served else self.state.messages
+                before, self.trims = _window(messages, self.trims), self.trims + 1
+                after = _window(messages, self.trims)
+                if self.trims > MAX_TRIMS or after == before:
                     raise
-                kept = len(request.messages) - len(_window(self.state.messages, self.trims - 1))
-                head = request.messages[:kept]
-                request = replace(request, messages=(*head, *_window(self.state.messages, self.trims)))
+                head = request.messages[: len(request.messages) - len(before)]
+                request = replace(request, messages=(*head, *after))
 
     # --- judge and release
 
@@ -317,7 +317,7 @@ class _Turn:
         if not served.checks:
             return text, None
         slots = self.state.slots.get(served.pack.name, {})
-        context = CheckContext(self.state.messages, self.passages, self.state.facts, slots)
+        context = CheckContext(self.state.of(served.pack.name), self.passages, self.state.facts, slots)
         failed = await asyncio.to_thread(_first_failure, served, self.said, text, context)
         return text, failed
 
@@ -392,7 +392,7 @@ class _Turn:
             arguments=call.arguments,
             slots=self.state.slots.get(served.pack.name, {}),
             identity=self.identity,
-            messages=self.state.messages,
+            messages=self.state.of(served.pack.name),
             sender=self.state.id or "local",
         )
         try:

@@ -60,9 +60,8 @@ def route(
             emit_line(record)
         else:
             to = choice.pack or "none"
-            console.print(
-                f"[bold]{to:<12}[/] score {choice.score:.2f}  margin {choice.margin:.2f}  {choice.intent or ''}"
-            )
+            figures = f"score {choice.score:.2f}  margin {choice.margin:.2f}"
+            console.print(f"[bold]{to:<12}[/] {figures}  {choice.intent or ''}")
             if choice.scores and text != "-":
                 emit(None, _scores(choice.scores))
 

@@ -18,7 +18,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List every setting instead.")] = False,
 ) -> None:
-    """Check torch, device, base, encoder, packs, adapters, state and port; exit 1 when something is broken."""
+    """Check torch, device, base, encoder, packs, adapters, state and port; exit 1 if something is broken."""
     if settings:
         emit(_settings_data(), _settings_table(), json=json)
         return
