@@ -1,7 +1,11 @@
 import asyncio
+import itertools
+import json
+import re
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +73,12 @@ WRONG = [
     ("3(x + 2) = 3x + 2.", "3(x + 2)", ""),
     ("2 × 3 + 1 = 8.", "2x + 1 when x = 3", ""),
     ("3x − 7 = 11, so 3x = 11 − 7.", LINEAR, ""),
+    ("So she works 2 × 6 + 5 × 12 = 70 hours.", "", ""),
+    ("That is 8 − 3 = 6 days.", "", ""),
+    ("It took a total of 18 + 36 = 55 days.", "", ""),
+    ("It runs 84 / 14 = 8 times.", "", ""),
+    ("50 kids / 2 = 25 = 5 × 6.", "", ""),
+    ("It comes to 100 − 50 = 40%.", "", ""),
     ("Collect like terms: 3x = 20.", LINEAR, ""),
     ("Take 7 away, so 3x = 4.", LINEAR, ""),
     ("For example, 2n = 8 gives n = 4. In your problem, 3x = 17.", LINEAR, ""),
@@ -89,6 +99,16 @@ RIGHT = [
     ("7 + 5 = 1 ten and 2 ones.", "", ""),
     ("1 m = 100 cm and 1 hour = 60 minutes.", "", ""),
     ("The number after 20 is 21.", "", ""),
+    ("50 kids / 2 = 25 kids.", "", ""),
+    ("The garden gave 237 potatoes - 60 = 177 cucumbers.", "", ""),
+    ("(60 inches + 68 inches) / 2 = 64 inches.", "", ""),
+    ("100 = 120 + the discount.", "", ""),
+    ("From 8:00 to 11:00 are 11:00-8:00 = 3 hours.", "", ""),
+    ("There are 58 seats + 2 = 60 seats.", "", ""),
+    ("1 = .05(number of minutes).", "", ""),
+    ("There is 100 - 50 = 50% left.", "", ""),
+    ("It takes 120 / 60 = 2 hours.", "", ""),
+    ("This simplifies to 450 = 15x.", "", ""),
     ("Page 3 is 12 lines long.", "", ""),
     ("Is 2 + 2 = 5?", "", ""),
     ("Does 3 × 4 = 13 look right to you?", "", ""),
@@ -240,3 +260,24 @@ def test_the_check_loads_no_sympy() -> None:
 
     code = "import sys, senmon.checks.maths, senmon.checks.no_telling; assert 'sympy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.real_data
+def test_sums_of_real_solutions(test_data: Path) -> None:
+    """GSM8K solutions, unseen by the labelled set: few alarms as they are, most noticed once corrupted."""
+    lines = []
+    with (test_data / "gsm8k" / "train.jsonl").open(encoding="utf-8") as file:
+        for record in itertools.islice(file, 400):
+            answer = re.sub(r"<<.*?>>", "", json.loads(record)["answer"])
+            lines += [line for line in answer.split("\n") if "=" in line]
+    passed = [line for line in lines if outcome(line) == "pass"]
+    assert len(passed) >= 0.99 * len(lines)
+    result = re.compile(r"^([^=]*\d\s*[-+*/]\s*\$?\d[^=]*=\s*\$?)(\d+)(?![\d.,/%])")
+    wrong = [
+        match[1] + str(int(match[2]) + 1) + line[match.end() :]
+        for line in passed
+        if line.count("=") == 1 and (match := result.search(line))
+    ]
+    caught = sum(outcome(line) == "repair" for line in wrong)
+    assert len(wrong) > 300
+    assert caught >= 0.9 * len(wrong)

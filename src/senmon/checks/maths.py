@@ -18,6 +18,7 @@ from senmon.checks.maths_nodes import (
     literal,
     show_statement,
     statement_variables,
+    variables,
 )
 from senmon.checks.maths_problem import Problem, agrees, cached_problem, same
 from senmon.checks.maths_spans import Span, find_spans
@@ -27,6 +28,8 @@ from senmon.messages import Verdict
 
 #: How much of what was released is read again with a new piece.
 LOOK_BACK = 800
+#: How many of one unit make another.
+UNIT_FACTORS = frozenset(map(Fraction, (4, 7, 10, 12, 16, 24, 30, 52, 60, 100, 365, 1000, 3600, 10**6)))
 _RELATION = re.compile(r"[=<>≤≥≠≈]|\b(?:is|equals)\b|\\(?:le|ge|ne|approx|lt|gt)", re.IGNORECASE)
 
 
@@ -109,7 +112,7 @@ def _pairs(statement: Statement) -> Sequence[tuple[Node, Relation, Node]]:
 
 
 def _false_numbers(statement: Statement, wording: Wording) -> bool:
-    if wording.measured:
+    if wording.has_remainder or (wording.has_unit and _converts(statement)):
         return False
     return any(
         _false_pair(left, relation, right, wording.rounded) for left, relation, right in _pairs(statement)
@@ -123,6 +126,9 @@ def _false_pair(left: Node, relation: Relation, right: Node, rounded: bool) -> b
         a, b = evaluate(left), evaluate(right)
     except BeyondError:
         return relation in ("=", "is") and not rounded and same(left, right) is False
+    if relation in ("=", "is") and isinstance(left, Percent) != isinstance(right, Percent):
+        # `100 − 50 = 50%` counts in per cent on both sides.
+        return a != b and a != 100 * b and b != 100 * a
     near = _close(a, b, right)
     holds = {
         "=": a == b or (rounded and near),
@@ -135,6 +141,15 @@ def _false_pair(left: Node, relation: Relation, right: Node, rounded: bool) -> b
         ">=": a >= b,
     }
     return not holds[relation]
+
+
+def _converts(statement: Statement) -> bool:
+    """Whether the sides differ by a factor between units: `60 + 30 = 1.5` (hours)."""
+    try:
+        first, last = evaluate(statement.sides[0]), evaluate(statement.sides[-1])
+    except BeyondError:
+        return True
+    return bool(first and last) and (first / last in UNIT_FACTORS or last / first in UNIT_FACTORS)
 
 
 def _close(exact: Fraction, shown: Fraction, written: Node) -> bool:
@@ -198,6 +213,6 @@ def _breaks_expression(statement: Statement, wording: Wording, problem: Problem)
 
 
 def _is_no_identity(statement: Statement) -> bool:
-    if not statement.is_equation:
+    if not statement.is_equation or not all(variables(side) for side in statement.sides):
         return False
     return any(same(left, right) is False for left, _, right in _pairs(statement))

@@ -15,6 +15,9 @@ MAX_PROSE = 6_000
 
 _EMPHASIS = re.compile(r"(?<![\w)*])(\*{1,3})(?=[^\s*])([^*\n]{0,200}?[^\s*])\1(?![\w(*])")
 _ARTICLES = frozenset({"a", "A", "I"})
+_SIGNS = frozenset({"*", "/", "×", "÷", "·", "+"})
+_OPERATORS = _SIGNS | {"times", "over", "plus", "minus"}
+_RELATIONS = frozenset({"=", "is", "equals", "<", ">", "≤", "≥", "≈", "≠"})
 _LATEX = re.compile(
     r"\\(?:cdot|times|div|leq?|geq?|neq?|lt|gt|approx|[dt]?frac|sqrt|pi|left|right|quad)(?![a-zA-Z])"
 )
@@ -72,9 +75,7 @@ def _breaks(run: list[_Piece], piece: _Piece) -> bool:
     """Two numbers side by side belong to two runs, and so does a bracketed remark after a result."""
     if run and piece.text == "(" and run[-1].kind == "number" and piece.start > run[-1].end:
         return any(before.text in ("=", "is", "equals", "<", ">", "≤", "≥", "≈") for before in run)
-    if not run or piece.kind not in ("number", "mixed"):
-        return False
-    return run[-1].kind in ("number", "mixed") or run[-1].text in (")", "]", "}")
+    return bool(run) and piece.kind in ("number", "mixed") and run[-1].kind in ("number", "mixed")
 
 
 def _pieces(text: str) -> Iterator[_Piece | None]:
@@ -136,6 +137,8 @@ def _span(text: str, run: list[_Piece]) -> Span | None:
         if not run:
             return None
         start, end = run[0].start, run[-1].end
+        if re.search(r"[0-9][:,.]$", text[max(0, start - 2) : start]):
+            return None  # the second half of 10:30
         if end - start > MAX_CHARACTERS:
             return None
         written = text[start:end]
@@ -153,9 +156,28 @@ def _trimmed(run: list[_Piece]) -> list[_Piece]:
     first, last = 0, len(run)
     while first < last and not _may_open(run[first]):
         first += 1
+    if any(piece.text in _OPERATORS for piece in run[:first]) or _subtracts(run[first:]):
+        # `50 kids / 2 = 25`: the side that began in words can't be read, what follows the relation can.
+        relation = next((i for i in range(first, last) if run[i].text in _RELATIONS), last - 1)
+        return _trimmed(run[relation + 1 :])
     while last > first and not _may_close(run[last - 1]):
         last -= 1
+    if last < len(run) and (run[last].text in _SIGNS or _opens_at_once(run[last - 1 : last + 1])):
+        relation = next((i for i in range(last - 1, first, -1) if run[i].text in _RELATIONS), last)
+        return run[first:relation]
     return run[first:last]
+
+
+def _subtracts(run: list[_Piece]) -> bool:
+    """Whether a sign with a space after it begins the run: its left side was words."""
+    if len(run) < 2 or run[0].text not in ("+", "-", "\N{MINUS SIGN}", "\N{EN DASH}"):
+        return False
+    return run[1].start > run[0].end and any(piece.text in _RELATIONS for piece in run)
+
+
+def _opens_at_once(pair: list[_Piece]) -> bool:
+    """`.05(number of …)`: a product whose second factor is words."""
+    return len(pair) == 2 and pair[1].text == "(" and pair[0].end == pair[1].start
 
 
 def _may_open(piece: _Piece) -> bool:

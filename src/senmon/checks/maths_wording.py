@@ -16,9 +16,10 @@ _ASKING = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|‘[^’\n]*’|(?<!\w)'[^'\n]*'(?!\w)|`[^`\n]*`")
 _ATTRIBUTED = re.compile(
-    r"\b(?:(?:you|they|he|she|someone|people|many|pupils?|students?)(?:'ve|’ve)? (?:[a-z]+ ){0,2}"
-    r"(?:wrote|write|said|say|got|put|gave|typed|tried|thought|think|answered|claimed|claim|suggested"
-    r"|written|reached|came up with|ended up with)"
+    r"\b(?:you(?:'ve|’ve)? (?:[a-z]+ ){0,2}(?:wrote|write|said|say|got|put|gave|typed|tried|thought|think"
+    r"|answered|claimed|claim|suggested|written|reached|came up with|ended up with)"
+    r"|(?:he|she|they|someone|people|many|pupils?|students?) (?:[a-z]+ )?(?:wrote|writes?|said|says?|thinks?"
+    r"|thought|answer(?:ed|s)?|claim(?:ed|s)?|put)"
     r"|your (?:[a-z]+ ){0,2}(?:answer|step|line|equation|working|attempt|guess|result|idea|version)"
     r"(?: (?:was|is|of|says|said|reads))?)\b[^.!?\n]{0,40}$",
     re.IGNORECASE,
@@ -69,7 +70,8 @@ _IDENTITY = re.compile(
     re.IGNORECASE,
 )
 _ROUNDED = re.compile(
-    r"\b(?:about|approximately|approx|roughly|rounded|rounding|rounds|round|decimal places?|d\.?p\.?|nearest"
+    r"\b(?:about|approximately|approx|roughly|rounded|rounding|round(?:s|ed)? (?:to|up|down|off)"
+    r"|decimal places?|d\.?p\.?|nearest"
     r"|nearly|significant)\b|≈|\.\.\.|…",
     re.IGNORECASE,
 )
@@ -163,10 +165,13 @@ class Wording:
         return _ROUNDED.search(self.sentence) is not None
 
     @property
-    def measured(self) -> bool:
-        """A unit or a remainder follows, which the numbers alone don't tell."""
-        rest = self.text[self.span.end : self.span.end + 40]
-        return _UNIT.match(rest) is not None or _REMAINDER.match(rest) is not None
+    def has_unit(self) -> bool:
+        """A unit follows, so that `90 = 1.5 hours` may be meant."""
+        return _UNIT.match(self.text[self.span.end : self.span.end + 40]) is not None
+
+    @property
+    def has_remainder(self) -> bool:
+        return _REMAINDER.match(self.text[self.span.end : self.span.end + 40]) is not None
 
     def follows_from(self, earlier: Span) -> bool:
         """Whether the prose in between presents this as derived from `earlier`."""
