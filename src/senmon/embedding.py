@@ -263,4 +263,4 @@ def _write_vectors(path: Path, vectors: Vectors) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
         np.save(file, vectors, allow_pickle=False)
-    os.replace(draft, path)
+    draft.replace(path)

@@ -179,7 +179,8 @@ def test_nothing_is_unpickled_or_evaluated() -> None:
 
 @pytest.mark.parametrize("command", [["-c", "import senmon"], ["-m", "senmon.cli.main", "--help"]])
 def test_start_up_loads_no_torch(command: list[str]) -> None:
-    probe = "import sys, atexit; atexit.register(lambda: sys.stderr.write('LOADED' if 'torch' in sys.modules else ''))"
+    tell = "sys.stderr.write('LOADED' if 'torch' in sys.modules else '')"
+    probe = f"import sys, atexit; atexit.register(lambda: {tell})"
     if command[0] == "-c":
         arguments = ["-c", f"{probe}; {command[1]}"]
     else:

@@ -19,7 +19,8 @@ def senmon(pack_folder: Callable[..., Path], tmp_path: Path) -> Runner:
     """`senmon("route", "-", text=…)` over one small pack and its own state."""
     folder = pack_folder()
     environment = {
-        **os.environ, "SENMON_HOME": str(tmp_path / "home"), "SENMON_PACKS": str(folder.parent), "SENMON_DEVICE": "cpu",
+        **os.environ, "SENMON_HOME": str(tmp_path / "home"), "SENMON_PACKS": str(folder.parent),
+        "SENMON_DEVICE": "cpu",
     }  # fmt: skip
 
     def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:

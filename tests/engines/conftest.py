@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from enginekit import Reference, tool, write_adapter
-
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles, load_tokenizer
 from senmon.engines.local import LocalEngine

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from enginekit import ask, card_of, replies, reply, write_adapter
 from safetensors.torch import load_file, save_file
 
+from enginekit import ask, card_of, replies, reply, write_adapter
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles
 from senmon.engines.local import LocalEngine

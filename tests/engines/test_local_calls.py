@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from enginekit import ask, replies, reply, tool
 from safetensors.torch import load_file, save_file
 
+from enginekit import ask, replies, reply, tool
 from senmon.bases.catalog import BaseFiles, load_tokenizer, resolve
 from senmon.engines.call_schema import allowed_calls
 from senmon.engines.local import LocalEngine

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from enginekit import Reference, ask, replies, reply
 
+from enginekit import Reference, ask, replies, reply
 from senmon.adapters import Adapter
 from senmon.engines.local import MIN_REPLY_TOKENS, LocalEngine
 from senmon.errors import EngineBusy, EngineUnavailable, PromptTooLong

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import uvicorn
-from enginekit import ask, reply
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from enginekit import ask, reply
 from senmon.adapters import Adapter, AdapterCard
 from senmon.engines.openai import OpenAIEngine
 from senmon.engines.openai_wire import wire_messages

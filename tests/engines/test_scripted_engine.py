@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from enginekit import ask, reply
 
+from enginekit import ask, reply
 from senmon.engines.scripted import ScriptedEngine, split_words
 from senmon.errors import EngineUnavailable
 from senmon.messages import ToolCall

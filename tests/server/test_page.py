@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from server_rig import Site
 
 from senmon.server.page import STATIC
+from server_rig import Site
 
 FILES = sorted(path.name for path in STATIC.iterdir())
 

@@ -1,4 +1,4 @@
-"""The whole way with real data: import a third pack, tune it, gate it, serve it beside the others, no restart."""
+"""The whole way with real data: import a pack, tune it, gate it, serve it beside the others, no restart."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_import_tune_gate_serve(running: Running, test_data: Path, tmp_path: Pat
     assert routed == ["tutor"] * len(TUTOR_REQUESTS)
     assert [routed_to(client, text) for text in SUPPORT_REQUESTS].count("support") >= 2
     shop = [routed_to(client, text) for text in held_out(test_data / SHEET, 12)]
-    # Both are shop packs: what matters is that a customer's request reaches a shop, mostly the one it is from.
+    # Both are shop packs: what matters is that a customer's request reaches a shop, mostly its own.
     assert sum(pack in ("bitext", "support") for pack in shop) >= 11
     assert shop.count("bitext") >= 8
 

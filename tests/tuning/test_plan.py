@@ -3,29 +3,32 @@
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from senmon.errors import TuningDiverged, TuningInProgress
 from senmon.packs.manifest import RecipeSpec
 from senmon.tuning.batches import cost, epoch_steps, pack, supervised_tokens
-from senmon.tuning.budget import even_sample, limits, plan_everything, plan_within, run_steps
+from senmon.tuning.budget import Limits, even_sample, limits, plan_everything, plan_within, run_steps
 from senmon.tuning.divergence import Divergence
 from senmon.tuning.lock import tuning_lock
 from senmon.tuning.recipe import recipe_digest
 from senmon.tuning.rows import Row
 from senmon.tuning.schedule import learning_rate
 
+Schedule = Literal["cosine", "linear", "constant", "wsd"]
 PREFIX = tuple(range(20))
 
 
-def row(index, intent="a", length=30, supervised=10):
+def row(index: int, intent: str = "a", length: int = 30, supervised: int = 10) -> Row:
     ids = PREFIX + tuple(range(length))
     labels = (-100,) * (len(ids) - supervised) + ids[len(ids) - supervised :]
     return Row(str(index), intent, ids, labels, len(PREFIX), supervised, 0)
 
 
-def test_a_sample_is_even_over_intents():
+def test_a_sample_is_even_over_intents() -> None:
     sizes = {"big": 500, "middle": 100, "small": 7}
     rows = [row(i, intent) for intent, size in sizes.items() for i in range(size)]
     chosen = even_sample(rows, 100, seed=0)
@@ -36,7 +39,7 @@ def test_a_sample_is_even_over_intents():
     assert Counter(rows[i].intent for i in even_sample(rows, 2, seed=0)).total() == 2
 
 
-def test_every_row_is_in_an_epoch_once_and_budgets_are_kept():
+def test_every_row_is_in_an_epoch_once_and_budgets_are_kept() -> None:
     rows = [row(i, length=10 + i % 40, supervised=5 + i % 5) for i in range(200)]
     recipe = RecipeSpec(micro_batch_tokens=300, step_tokens=100)
     steps = epoch_steps(rows, range(200), recipe, 0)
@@ -52,7 +55,7 @@ def test_every_row_is_in_an_epoch_once_and_budgets_are_kept():
     assert padded < 1.1 * sum(r.suffix for r in rows)
 
 
-def test_groups_of_other_prefixes_stay_apart():
+def test_groups_of_other_prefixes_stay_apart() -> None:
     import dataclasses
 
     rows = [dataclasses.replace(row(i), group=i % 2) for i in range(10)]
@@ -60,15 +63,15 @@ def test_groups_of_other_prefixes_stay_apart():
         assert len({rows[i].group for i in batch}) == 1
 
 
-def test_limits():
+def test_limits() -> None:
     assert limits("auto", "cuda") is None and limits("full", "cpu") is None
-    auto = limits("auto", "cpu")
-    assert (auto.aim, auto.limit) == (300, 360)
-    assert limits("10m", "cuda").limit == 600
+    assert limits("auto", "cpu") == Limits(300, 360)
+    ten = limits("10m", "cuda")
+    assert ten is not None and ten.limit == 600
 
 
 @pytest.mark.parametrize("seconds", [30, 100, 400, 4000])
-def test_a_plan_fits_its_time(seconds):
+def test_a_plan_fits_its_time(seconds: int) -> None:
     rows = [row(i, str(i % 7), length=20 + i % 60, supervised=8) for i in range(3000)]
     valid = [row(i, str(i % 7)) for i in range(400)]
     recipe, speed = RecipeSpec(step_tokens=512), 1000.0
@@ -87,7 +90,7 @@ def test_a_plan_fits_its_time(seconds):
         assert len(plan.rows) == len(rows)
 
 
-def test_everything_is_everything():
+def test_everything_is_everything() -> None:
     rows = [row(i) for i in range(50)]
     plan = plan_everything(rows, [], RecipeSpec(step_tokens=100, epochs=2.5))
     assert plan.rows == tuple(range(50)) and plan.epochs == 2.5
@@ -99,7 +102,7 @@ def test_everything_is_everything():
     ("schedule", "half", "last"),
     [("cosine", 0.5, 0.0), ("linear", 0.5, 0.0), ("constant", 1, 1), ("wsd", 1, 0.1)],
 )
-def test_schedules(schedule, half, last):
+def test_schedules(schedule: Schedule, half: float, last: float) -> None:
     recipe = RecipeSpec(schedule=schedule, warmup=0.1, learning_rate=1.0)
     rates = [learning_rate(recipe, step, 1000) for step in range(1000)]
     assert rates[:100] == sorted(rates[:100]) and 0 < rates[0] < 0.02
@@ -109,7 +112,7 @@ def test_schedules(schedule, half, last):
     assert max(rates) <= 1
 
 
-def test_divergence():
+def test_divergence() -> None:
     watch = Divergence()
     watch.watch(1, 2.0, 1.0)
     with pytest.raises(TuningDiverged, match="not finite") as error:
@@ -126,14 +129,14 @@ def test_divergence():
         calm.watch(step, 0.9, 1.0)
 
 
-def test_one_tuning_at_a_time(tmp_path):
+def test_one_tuning_at_a_time(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from senmon.tuning.lock import tuning_lock\n"
         f"with tuning_lock(Path({str(tmp_path)!r}), 'shop'): print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
-        assert holder.stdout.readline() == b"held\n"
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         with pytest.raises(TuningInProgress, match=f"process {holder.pid}"), tuning_lock(tmp_path, "shop"):
             pass
         with tuning_lock(tmp_path, "other"):
@@ -145,7 +148,7 @@ def test_one_tuning_at_a_time(tmp_path):
         pass
 
 
-def test_the_recipe_digest_ignores_the_machine():
+def test_the_recipe_digest_ignores_the_machine() -> None:
     recipe = RecipeSpec()
     assert recipe_digest(recipe) == recipe_digest(recipe.model_copy(update={"budget": "full"}))
     assert recipe_digest(recipe) != recipe_digest(recipe.model_copy(update={"learning_rate": 1e-4}))

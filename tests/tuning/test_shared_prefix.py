@@ -1,16 +1,18 @@
 """Shared-prefix batches against the plain padded computation, and training against serving."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
 
-from senmon.bases.catalog import load_model, load_tokenizer
+from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.messages import Message, ToolCall
 from senmon.packs.manifest import RecipeSpec
 from senmon.rendering import Renderer
 from senmon.tuning import lora
 from senmon.tuning.batches import collate
-from senmon.tuning.rows import make_row
+from senmon.tuning.rows import Row, make_row
 from senmon.tuning.shared_prefix import SharedPrefixLoss, can_share
 
 SYSTEM = Message("system", "You are the assistant of a shop. Be brief and kind, and name no price.")
@@ -35,12 +37,12 @@ TALKS = [
 
 
 @pytest.fixture(scope="module")
-def renderer(tiny_base):
+def renderer(tiny_base: BaseFiles) -> Renderer:
     return Renderer(load_tokenizer(tiny_base))
 
 
 @pytest.fixture
-def tuned(tiny_base):
+def tuned(tiny_base: BaseFiles) -> Any:
     """The tiny base with LoRA factors that matter (B isn't zero)."""
     model = lora.attach(load_model(tiny_base), RecipeSpec(), tiny_base)
     torch.manual_seed(1)
@@ -50,13 +52,13 @@ def tuned(tiny_base):
     return model
 
 
-def rows(renderer, *, share):
+def rows(renderer: Renderer, *, share: bool) -> list[Row]:
     return [
         make_row(str(i), "x", renderer.example([SYSTEM, *talk]), share=share) for i, talk in enumerate(TALKS)
     ]
 
 
-def plain(model, renderer):
+def plain(model: Any, renderer: Renderer) -> torch.Tensor:
     """Padded with a mask, full logits, transformers' own shift: nothing of ours."""
     rendered = [renderer.example([SYSTEM, *talk]) for talk in TALKS]
     width = max(len(r.ids) for r in rendered)
@@ -71,14 +73,17 @@ def plain(model, renderer):
     )
 
 
-def gradients(model):
-    return torch.cat([p.grad.flatten() for p in lora.parameters(model).values()])
+def gradients(model: Any) -> torch.Tensor:
+    found = [parameter.grad for parameter in lora.parameters(model).values()]
+    return torch.cat([gradient.flatten() for gradient in found if gradient is not None])
 
 
 @pytest.mark.parametrize("at_once", [1 << 24, 8192 * 5])
-def test_loss_and_gradients_equal_the_padded_computation(tuned, renderer, at_once):
+def test_loss_and_gradients_equal_the_padded_computation(
+    tuned: Any, renderer: Renderer, at_once: int
+) -> None:
     expected = plain(tuned, renderer)
-    expected.backward()
+    expected.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     wanted = gradients(tuned)
     tuned.zero_grad()
     losses = SharedPrefixLoss(tuned, logits_at_once=at_once)(
@@ -90,14 +95,14 @@ def test_loss_and_gradients_equal_the_padded_computation(tuned, renderer, at_onc
     assert torch.linalg.norm(gradients(tuned) - wanted) / torch.linalg.norm(wanted) < 1e-5
 
 
-def test_without_sharing_it_is_the_padded_computation(tuned, renderer):
+def test_without_sharing_it_is_the_padded_computation(tuned: Any, renderer: Renderer) -> None:
     batch = collate(rows(renderer, share=False), renderer.pad_id)
     assert len(batch.prefix) == 0
     losses = SharedPrefixLoss(tuned)(batch)
     assert abs(losses.sum() - plain(tuned, renderer)) / len(losses) < 1e-5
 
 
-def test_the_cut_leaves_each_row_the_state_that_predicts_its_first_label(renderer):
+def test_the_cut_leaves_each_row_the_state_that_predicts_its_first_label(renderer: Renderer) -> None:
     for row, talk in zip(rows(renderer, share=True), TALKS, strict=True):
         first = next(i for i, label in enumerate(row.labels) if label != -100)
         assert row.cut <= first - 1
@@ -105,7 +110,7 @@ def test_the_cut_leaves_each_row_the_state_that_predicts_its_first_label(rendere
         assert row.supervised == sum(turn.learn.stop - turn.learn.start for turn in map(renderer.turn, talk))
 
 
-def test_a_lost_target_is_noticed(renderer):
+def test_a_lost_target_is_noticed(renderer: Renderer) -> None:
     import dataclasses
 
     row = rows(renderer, share=True)[0]
@@ -115,13 +120,13 @@ def test_a_lost_target_is_noticed(renderer):
         collate([greedy], renderer.pad_id)
 
 
-def test_rows_of_another_prefix_are_refused(renderer):
+def test_rows_of_another_prefix_are_refused(renderer: Renderer) -> None:
     other = make_row("o", "x", renderer.example([Message("system", "Else."), *TALKS[0]]), share=True)
     with pytest.raises(ValueError, match="share"):
         collate([rows(renderer, share=True)[0], other], renderer.pad_id)
 
 
-def test_logits_of_training_and_of_serving_are_the_same(tuned, renderer):
+def test_logits_of_training_and_of_serving_are_the_same(tuned: Any, renderer: Renderer) -> None:
     """Serving: prompt, then one token at a time over a cache. Training: one shared-prefix batch."""
     talk = TALKS[1]
     losses = SharedPrefixLoss(tuned)(collate(rows(renderer, share=True), renderer.pad_id)).detach()
@@ -142,12 +147,14 @@ def test_logits_of_training_and_of_serving_are_the_same(tuned, renderer):
     torch.testing.assert_close(losses[owner == 1], torch.stack(served), atol=2e-5, rtol=2e-5)
 
 
-def test_models_that_cannot_share(tiny_base):
+def test_models_that_cannot_share(tiny_base: BaseFiles) -> None:
     from transformers import MistralConfig, MistralForCausalLM
 
     assert can_share(SharedPrefixLoss(load_model(tiny_base)))
-    small = {"vocab_size": 512, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1,
-             "num_attention_heads": 2, "num_key_value_heads": 2}  # fmt: skip
+    small: dict[str, Any] = {
+        "vocab_size": 512, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "num_key_value_heads": 2,
+    }  # fmt: skip
     assert can_share(SharedPrefixLoss(MistralForCausalLM(MistralConfig(**small, sliding_window=None)).eval()))
     assert not can_share(
         SharedPrefixLoss(MistralForCausalLM(MistralConfig(**small, sliding_window=8)).eval())
@@ -157,7 +164,7 @@ def test_models_that_cannot_share(tiny_base):
     assert not can_share(SharedPrefixLoss(checkpointed))
 
 
-def test_a_head_that_caps_its_logits_is_respected():
+def test_a_head_that_caps_its_logits_is_respected() -> None:
     from transformers import Gemma2Config, Gemma2ForCausalLM
 
     config = Gemma2Config(

@@ -8,20 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from senmon.adapters import AdapterStore
-from senmon.bases.catalog import load_model, load_tokenizer
-from senmon.dataset.example import Dataset, Example
+from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
+from senmon.dataset.example import Dataset, Example, Split
 from senmon.errors import ConfigError, DataInvalid, TuningDiverged
 from senmon.messages import Message
 from senmon.packs.loader import load_pack
 from senmon.packs.manifest import Lora, RecipeSpec
+from senmon.packs.pack import Pack
 from senmon.rendering import prefix_digest, prefix_message
 from senmon.tuning.heldout import heldout_losses
+from senmon.tuning.progress import TuneProgress
 from senmon.tuning.recipe import recipe_digest
 from senmon.tuning.tune import tune
 
@@ -29,7 +33,7 @@ RECIPE = RecipeSpec(budget="full", step_tokens=64, epochs=4, evaluations=3, lear
 WORDS = ("blue", "green", "heavy", "small", "round", "late", "open", "cheap")
 
 
-def dataset():
+def dataset() -> Dataset:
     examples = [
         Example(
             id=str(i),
@@ -47,16 +51,16 @@ def dataset():
 
 
 @pytest.fixture
-def pack(pack_folder):
+def pack(pack_folder: Callable[..., Path]) -> Pack:
     return load_pack(pack_folder("shop"))
 
 
-def weights(path):
+def weights(path: Path) -> str:
     return hashlib.sha256((path / "adapter_model.safetensors").read_bytes()).hexdigest()
 
 
-def test_a_candidate_in_pefts_layout(pack, tiny_base, tmp_path):
-    seen = []
+def test_a_candidate_in_pefts_layout(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
+    seen: list[TuneProgress] = []
     candidate = tune(
         pack, dataset(), base=tiny_base, out=tmp_path / "out", recipe=RECIPE, on_progress=seen.append
     )
@@ -77,7 +81,9 @@ def test_a_candidate_in_pefts_layout(pack, tiny_base, tmp_path):
     assert card.recipe["plan"].startswith("all 32 examples") and card.metrics == candidate.metrics
     assert candidate.metrics["valid_loss"] < candidate.metrics["base_valid_loss"] - 0.5
     assert seen[0].phase == "load" and seen[-1].phase == "done"
-    assert any(p.phase == "train" and p.eta_seconds is not None and p.tokens_per_second > 0 for p in seen)
+    assert any(
+        p.phase == "train" and p.eta_seconds is not None and (p.tokens_per_second or 0) > 0 for p in seen
+    )
     assert (tmp_path / "out/curve.png").read_bytes().startswith(b"\x89PNG")
     curve = json.loads((tmp_path / "out/curve.json").read_text())
     assert len(curve["train"]) == candidate.metrics["steps"] and len(curve["valid"]) == 4
@@ -96,7 +102,7 @@ def test_a_candidate_in_pefts_layout(pack, tiny_base, tmp_path):
     assert len(held.nll) == len(dataset().split("valid")) and held.tokens.min() > 0
 
 
-def test_held_out_losses_are_those_of_the_plain_model(pack, tiny_base):
+def test_held_out_losses_are_those_of_the_plain_model(pack: Pack, tiny_base: BaseFiles) -> None:
     from senmon.rendering import Renderer
 
     examples = dataset().split("valid")[:3]
@@ -128,9 +134,10 @@ tune(load_pack(Path(sys.argv[2])), runs.dataset(), base=resolve(sys.argv[3]), ou
 """
 
 
-def killed_run(arguments, step):
+def killed_run(arguments: list[str], step: int) -> None:
     """Run CHILD and kill it, as `kill -9` does, once it has told of `step`."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
     for line in child.stdout:
         if line.startswith(f"train {step} "):
             os.kill(child.pid, signal.SIGKILL)
@@ -139,13 +146,15 @@ def killed_run(arguments, step):
     child.stdout.close()
 
 
-def test_killed_at_any_step_it_ends_with_the_same_bits(pack, tiny_base, tmp_path):
+def test_killed_at_any_step_it_ends_with_the_same_bits(
+    pack: Pack, tiny_base: BaseFiles, tmp_path: Path
+) -> None:
     torch.set_num_threads(1)
     whole = tune(pack, dataset(), base=tiny_base, out=tmp_path / "whole", recipe=RECIPE)
     out, step = tmp_path / "killed", random.randint(2, int(whole.metrics["steps"]) - 1)
     killed_run([__file__, str(pack.path), tiny_base.spec, str(out)], step)
     assert not (out / "adapter").exists()
-    seen = []
+    seen: list[TuneProgress] = []
     again = tune(pack, dataset(), base=tiny_base, out=out, recipe=RECIPE, on_progress=seen.append)
     (plan,) = [p for p in seen if p.phase == "plan"]
     assert "resumed at step" in plan.note and plan.step in (step - 1, step)
@@ -155,13 +164,15 @@ def test_killed_at_any_step_it_ends_with_the_same_bits(pack, tiny_base, tmp_path
     assert curves[0] == curves[1]
 
 
-def test_interrupted_again_and_again_it_ends_with_the_same_bits(pack, tiny_base, tmp_path):
+def test_interrupted_again_and_again_it_ends_with_the_same_bits(
+    pack: Pack, tiny_base: BaseFiles, tmp_path: Path
+) -> None:
     """Every place where a run tells something is a place where it can be stopped."""
     short = RECIPE.model_copy(update={"epochs": 1.0})
     whole = tune(pack, dataset(), base=tiny_base, out=tmp_path / "whole", recipe=short)
-    told = []
+    told: list[tuple[str, int]] = []
 
-    def stop(progress):
+    def stop(progress: TuneProgress) -> None:
         if (key := (progress.phase, progress.step)) not in told and progress.phase in ("train", "evaluate"):
             told.append(key)
             raise KeyboardInterrupt
@@ -178,11 +189,13 @@ def test_interrupted_again_and_again_it_ends_with_the_same_bits(pack, tiny_base,
     assert weights(again.path) == weights(whole.path)
 
 
-def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(pack, tiny_base, tmp_path):
+def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(
+    pack: Pack, tiny_base: BaseFiles, tmp_path: Path
+) -> None:
     dropout = RECIPE.model_copy(update={"lora": Lora(rank=4, dropout=0.2)})
     whole = tune(pack, dataset(), base=tiny_base, out=tmp_path / "whole", recipe=dropout)
 
-    def interrupt(progress):
+    def interrupt(progress: TuneProgress) -> None:
         if progress.phase == "train" and progress.step == 6:
             raise KeyboardInterrupt
 
@@ -193,14 +206,17 @@ def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(pack, tiny_base, tmp_pat
     assert weights(again.path) == weights(whole.path)
 
 
-def test_a_checkpoint_of_other_inputs_is_not_gone_on_from(pack, tiny_base, tmp_path):
-    def interrupt(progress):
+def test_a_checkpoint_of_other_inputs_is_not_gone_on_from(
+    pack: Pack, tiny_base: BaseFiles, tmp_path: Path
+) -> None:
+    def interrupt(progress: TuneProgress) -> None:
         if progress.step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tune(pack, dataset(), base=tiny_base, out=tmp_path, recipe=RECIPE, on_progress=interrupt)
-    other, notes = RECIPE.model_copy(update={"seed": 1, "epochs": 1.0}), []
+    other = RECIPE.model_copy(update={"seed": 1, "epochs": 1.0})
+    notes: list[str] = []
     tune(
         pack,
         dataset(),
@@ -212,7 +228,7 @@ def test_a_checkpoint_of_other_inputs_is_not_gone_on_from(pack, tiny_base, tmp_p
     assert not any("resumed" in note for note in notes)
 
 
-def test_divergence_is_told_with_its_remedy(pack, tiny_base, tmp_path):
+def test_divergence_is_told_with_its_remedy(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
     wild = RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0})
     with pytest.raises(TuningDiverged) as error:
         tune(pack, dataset(), base=tiny_base, out=tmp_path, recipe=wild, checkpoint_seconds=0)
@@ -220,11 +236,15 @@ def test_divergence_is_told_with_its_remedy(pack, tiny_base, tmp_path):
     assert (tmp_path / "checkpoint/state.safetensors").is_file() and not (tmp_path / "adapter").exists()
 
 
-def test_it_stops_early_and_keeps_the_best(pack, tiny_base, tmp_path):
+def test_it_stops_early_and_keeps_the_best(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
     # The validation examples contradict the training ones: learning makes them worse soon.
+    plan: list[tuple[str, Split]] = [
+        *(("heavy", "train") for _ in range(12)),
+        *(("round and late", "valid") for _ in range(4)),
+    ]
     examples = [
         Example(str(i), (Message("user", "say it"), Message("assistant", word)), "a", split, "x.jsonl:1")
-        for i, (word, split) in enumerate([("heavy", "train")] * 12 + [("round and late", "valid")] * 4)
+        for i, (word, split) in enumerate(plan)
     ]
     recipe = RECIPE.model_copy(
         update={"epochs": 60.0, "evaluations": 30, "early_stopping": 2, "learning_rate": 0.02}
@@ -237,8 +257,8 @@ def test_it_stops_early_and_keeps_the_best(pack, tiny_base, tmp_path):
     assert candidate.metrics["best_step"] < candidate.metrics["steps"]
 
 
-def test_auto_on_a_cpu_measures_and_says_so(pack, tiny_base, tmp_path):
-    notes = []
+def test_auto_on_a_cpu_measures_and_says_so(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
+    notes: list[str] = []
     recipe = RECIPE.model_copy(update={"budget": "auto", "epochs": 1.0})
     started = time.monotonic()
     candidate = tune(
@@ -254,7 +274,7 @@ def test_auto_on_a_cpu_measures_and_says_so(pack, tiny_base, tmp_path):
     assert candidate.metrics["examples"] == 32
 
 
-def test_every_unfit_example_is_named(pack, tiny_base, tmp_path):
+def test_every_unfit_example_is_named(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
     good = dataset().examples
     long = Example(
         "l", (Message("user", "a " * 1200), Message("assistant", "b")), "a", "train", "data/x.jsonl:7"
@@ -267,7 +287,7 @@ def test_every_unfit_example_is_named(pack, tiny_base, tmp_path):
         tune(pack, Dataset(()), base=tiny_base, out=tmp_path, recipe=RECIPE)
 
 
-def test_wrong_settings_are_config_errors(pack, tiny_base, tmp_path):
+def test_wrong_settings_are_config_errors(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
     wrong = RECIPE.model_copy(update={"lora": Lora(target_modules=("c_attn",))})
     with pytest.raises(ConfigError, match="c_attn") as error:
         tune(pack, dataset(), base=tiny_base, out=tmp_path, recipe=wrong)

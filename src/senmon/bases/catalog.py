@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -122,7 +121,7 @@ def write_embedded_digests() -> None:
     target = EMBEDDED_PATH / _DIGESTS
     draft = target.with_suffix(".tmp")
     draft.write_text(json.dumps(embedded_digests(), indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, target)
+    draft.replace(target)
 
 
 def _verify_embedded() -> None:

@@ -35,7 +35,7 @@ EngineFactory = Callable[[], Engine]
 OnProgress = Callable[["TuneProgress"], None]
 
 
-class _Stopped(Exception):  # noqa: N818 (not an error: a thread can't pass KeyboardInterrupt on)
+class _Stopped(Exception):
     """The tuning thread was asked to stop and has left a checkpoint."""
 
 

@@ -26,7 +26,8 @@ def orthogonalise(matrix: Tensor, dtype: torch.dtype) -> Tensor:
     for _ in range(_STEPS):
         gram = x @ x.T
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return (x.T if tall else x).float()
+    factor: Tensor = (x.T if tall else x).float()
+    return factor
 
 
 class Muon(torch.optim.Optimizer):
@@ -67,7 +68,8 @@ def optimisers(
     model: Any, *, muon_rate: float, adam_rate: float, weight_decay: float, dtype: torch.dtype, fused: bool
 ) -> list[torch.optim.Optimizer]:
     """Muon for the 2-D weights of the layers, AdamW for embeddings and norms."""
-    hidden, rest = [], []
+    hidden: list[Tensor] = []
+    rest: list[Tensor] = []
     for name, parameter in model.named_parameters():
         matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
         (hidden if matrix else rest).append(parameter)

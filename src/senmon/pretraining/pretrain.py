@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -201,7 +200,7 @@ class _Run:
             raise TuningDiverged(
                 f"the loss is {mean.item()} at step {self.state.step}", remedy="lower the learning rates"
             )
-        mean.backward()
+        mean.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -280,8 +279,8 @@ class _Run:
         final, old = self.out / CHECKPOINT, self.out / f"{CHECKPOINT}.old"
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
-            os.replace(final, old)
-        os.replace(draft, final)
+            final.replace(old)
+        draft.replace(final)
         shutil.rmtree(old, ignore_errors=True)
 
     def _restore(self) -> None:
@@ -320,7 +319,7 @@ class _Run:
                 shutil.copyfile(self.base.path / name, draft / name)
         final = self.out / "base"
         shutil.rmtree(final, ignore_errors=True)
-        os.replace(draft, final)
+        draft.replace(final)
         _write_json(self.out / "epochs.json", self.sampler.epochs())
         return self.out
 
@@ -344,4 +343,4 @@ def _end_of_text(tokenizer: Any) -> int:
 def _write_json(path: Path, data: Any) -> None:
     draft = path.with_name(f"{path.name}.tmp")
     draft.write_text(json.dumps(data), encoding="utf-8")
-    os.replace(draft, path)
+    draft.replace(path)

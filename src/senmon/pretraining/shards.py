@@ -61,7 +61,11 @@ def tokenise(
 
 def open_shard(folder: Path) -> Shard:
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    load = lambda name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)  # noqa: E731
+
+    def load(name: str) -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return values
+
     return Shard(
         meta["group"], load("tokens"), load("starts"), load("source"), tuple(meta["sources"]), load("bytes")
     )
@@ -96,7 +100,7 @@ def _write(
     _save(draft, "bytes", np.asarray(sizes, dtype=np.int64))
     meta = {"group": group or group_of(path), "sources": list(names), "documents": len(lengths)}
     (draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    os.replace(draft, folder)
+    draft.replace(folder)
 
 
 def _save(folder: Path, name: str, values: np.ndarray[Any, Any]) -> None:

@@ -42,6 +42,7 @@ def _plot(path: Path, position: Position, title: str) -> Path:
     # Not pyplot: it keeps global state and is not made for threads.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import AutoLocator
 
     figure = Figure(figsize=(7.2, 4.2), dpi=140, layout="constrained")
     canvas = FigureCanvasAgg(figure)
@@ -62,7 +63,9 @@ def _plot(path: Path, position: Position, title: str) -> Path:
     axes.set_xlabel("optimiser step", color=INK)
     axes.set_ylabel("loss, nats per supervised token", color=INK)
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    whole = AutoLocator()
+    whole.set_params(integer=True)
+    axes.xaxis.set_major_locator(whole)
     axes.grid(color=GRID)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK)
