@@ -211,7 +211,12 @@ def served_texts(bot: Assistant) -> Mapping[str, Any]:
 async def test_a_pack_does_not_see_another_packs_turns(pack_folder: Callable[..., Path]) -> None:
     shop, other = served(pack_folder("shop")), served(pack_folder("corner"))
     seen: list[GenerateRequest] = []
-    engine = ScriptedEngine(lambda request: seen.append(request) or "Fine.")
+
+    def fine(request: GenerateRequest) -> str:
+        seen.append(request)
+        return "Fine."
+
+    engine = ScriptedEngine(fine)
     catalog = Catalog(packs={"shop": shop, "corner": other})
     bot = Assistant(engine, ActionRunner(lambda pack: True), lambda: catalog)
     state = Conversation(id="c1")

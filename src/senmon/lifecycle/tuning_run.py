@@ -78,22 +78,15 @@ async def tune_pack(
 
     `engine` is called after tuning and must serve `base`; whoever made the engine closes it. The callbacks
     run in another thread. Cancelling stops at the next step and leaves a checkpoint to go on from. A failed
-    gate raises nothing: the result says so, and the adapter stays published
-    for `senmon adapters`. Raises TuningInProgress, DataInvalid, TuningError, AdapterError, EngineError.
+    gate raises nothing: the result says so, and the adapter stays published for `senmon adapters`.
+    Raises TuningInProgress, DataInvalid, TuningError, AdapterError, EngineError.
     """
     begun = time.monotonic()
     with recorded(home, pack.name) as run:
         dataset = await asyncio.to_thread(load_dataset, pack)
         before = await asyncio.to_thread(sound_promoted, store, pack.name)
         work = partial(
-            tune_candidate,
-            pack,
-            dataset,
-            base,
-            work_folder(home, pack),
-            recipe,
-            device=device,
-            threads=threads,
+            tune_candidate, pack, dataset, base, work_folder(home, pack), recipe, device=device, threads=threads
         )
         candidate = await _tuned(run, work, on_progress)
         run.update(phase="publish", note="publishing the candidate")
