@@ -85,9 +85,8 @@ async def tune_pack(
     with recorded(home, pack.name) as run:
         dataset = await asyncio.to_thread(load_dataset, pack)
         before = await asyncio.to_thread(sound_promoted, store, pack.name)
-        work = partial(
-            tune_candidate, pack, dataset, base, work_folder(home, pack), recipe, device=device, threads=threads
-        )
+        out = work_folder(home, pack)
+        work = partial(tune_candidate, pack, dataset, base, out, recipe, device=device, threads=threads)
         candidate = await _tuned(run, work, on_progress)
         run.update(phase="publish", note="publishing the candidate")
         adapter = await asyncio.to_thread(publish, store, pack, candidate, base, before)
@@ -109,7 +108,7 @@ async def tune_pack(
             store.promote(
                 pack.name, adapter.version, reason=f"passed the {mode} gate", base_digest=base.digest
             )
-        shutil.rmtree(work_folder(home, pack), ignore_errors=True)
+        shutil.rmtree(out, ignore_errors=True)
         result = TuneResult(run.progress.id, adapter, verdict, promoted, time.monotonic() - begun, run.folder)
         run.finish(phase="done", passed=verdict.passed, promoted=promoted, result=result.summary, note="")
     return result
