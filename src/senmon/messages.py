@@ -168,7 +168,8 @@ class Conversation:
     """The state of a conversation: a fold over its stored events.
 
     `messages` excludes the pack's static prefix. `pack` is the pack of the last routed turn. `slots` are
-    rasa slots per pack (`{pack: {slot: value}}`). `facts` are the named values that a reply may refer to.
+    rasa slots per pack (`{pack: {slot: value}}`). `facts` are the named values that a reply of `pack` may
+    refer to; `set_aside` keeps those of the other packs, which must not read them.
     `pending` is assistant text of the turn under way, as the model wrote it (references not filled in).
     `owners[i]` is the pack whose turn `messages[i]` belongs to: empty when unknown, `NOBODY` when none
     answered; `owner` is the turn's under way.
@@ -179,6 +180,7 @@ class Conversation:
     pack: str | None = None
     slots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    set_aside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pending: str = ""
     owners: tuple[str, ...] = ()
     owner: str = ""
@@ -233,7 +235,12 @@ class Conversation:
         owners, owner = self._owners(), pack or NOBODY
         if self.messages and self.messages[-1].role == "user" and not owners[-1]:
             owners = (*owners[:-1], owner)
-        return replace(self, pack=pack or self.pack, owners=owners, owner=owner)
+        state = self._with_facts_of(pack) if pack and self.pack and pack != self.pack else self
+        return replace(state, pack=pack or self.pack, owners=owners, owner=owner)
+
+    def _with_facts_of(self, pack: str) -> Conversation:
+        aside = {**self.set_aside, str(self.pack): self.facts}
+        return replace(self, facts=aside.pop(pack, {}), set_aside=aside)
 
     def _flushed(self) -> Conversation:
         if not self.pending.strip():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,14 +17,15 @@ from typing import Any, cast
 from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
 from senmon.assistant.candidates import candidates
 from senmon.assistant.catalog import Catalog, ServedPack
+from senmon.assistant.evidence import public_buttons, public_reason, visible, within_budget
 from senmon.assistant.fixed import foreign_language, language_reply, nothing_fits
 from senmon.assistant.release import Splitter
-from senmon.checks.protocol import CheckContext
+from senmon.checks.protocol import Check, CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
 from senmon.errors import (
     ActionDenied,
-    ActionError,
-    PackCodeNotAllowed,
+    EngineBusy,
+    EngineUnavailable,
     PackNotFound,
     PromptTooLong,
     SenmonError,
@@ -50,6 +51,8 @@ MAX_REPAIRS = 2
 MAX_TRIMS = 4
 REPAIR_TEMPERATURE = 0.7
 CALLER_SYSTEM_CHARS = 2000
+_OURS = ("Something broke on our side.", "try again")
+_UNAVAILABLE = ("No answer can be made just now.", "try again in a moment")
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +99,11 @@ class Assistant:
                 async for event in events:
                     yield event
         except SenmonError as error:
-            yield turn.emit("error", _error_data(error))
+            log.warning("a turn ended with %s", error.code)
+            yield turn.emit("error", _error_data(error), {"detail": str(error)})
         except Exception:
             log.exception("a turn failed")
-            yield turn.emit("error", {"code": "internal_error", "message": "Something broke on our side."})
+            yield turn.emit("error", {"code": "internal_error", "message": _OURS[0], "remedy": _OURS[1]})
 
 
 def _with_user(conversation: Conversation, text: str) -> Conversation:
@@ -108,7 +112,11 @@ def _with_user(conversation: Conversation, text: str) -> Conversation:
 
 
 def _error_data(error: SenmonError) -> dict[str, Any]:
-    data: dict[str, Any] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    """What a visitor may know. Files, servers and keys are the operator's affair."""
+    message, remedy = _UNAVAILABLE if isinstance(error, EngineUnavailable) else _OURS
+    if isinstance(error, EngineBusy | PromptTooLong):
+        message, remedy = error.message, error.remedy
+    data: dict[str, Any] = {"code": error.code, "message": message, "remedy": remedy}
     if (wait := getattr(error, "retry_after", None)) is not None:
         data["retry_after"] = wait
     return data
@@ -148,20 +156,29 @@ class _Turn:
         language = self._foreign()
         if language:
             yield self.emit("route", {"pack": None, "reason": f"language: {language}"})
-            yield self._say(language_reply(language, self._spoken()))
-            yield self._done()
-            return
-        yield await self._route()
-        if self.served is None:
-            yield self._say(nothing_fits(self.catalog.packs))
-            yield self._done()
-            return
-        for event in await self._ground(self.served):
-            yield event
-        async with aclosing(self._rounds(self.served)) as events:
-            async for event in events:
+        else:
+            yield await self._route()
+        if (blocked := await self._blocked()) is not None:
+            for event in self._give_up(blocked):
                 yield event
+        elif self.served is None:
+            fixed = language_reply(language, self._spoken()) if language else nothing_fits(self.catalog.packs)
+            yield self._say(fixed)
+        else:
+            for event in await self._ground(self.served):
+                yield event
+            async with aclosing(self._rounds(self.served)) as events:
+                async for event in events:
+                    yield event
         yield self._done()
+
+    async def _blocked(self) -> Verdict | None:
+        """What forbids any reply to this message. Where no pack answers, each pack's checks are heard:
+        nobody in a crisis is told that it is not our subject, or to sign in first."""
+        heard = [self.served] if self.served else list(self.catalog.packs.values())
+        checks = {check.name: check for served in heard for check in served.checks}
+        context = CheckContext(messages=(Message("user", self.text),))
+        return await asyncio.to_thread(_first_block, tuple(checks.values()), context)
 
     # --- where the message goes
 
@@ -196,9 +213,10 @@ class _Turn:
     async def _ground(self, served: ServedPack) -> list[Event]:
         rules = served.pack.manifest.context
         if rules.passages:
-            self.passages = await asyncio.to_thread(
+            found = await asyncio.to_thread(
                 served.knowledge.search, self.text, k=rules.passages, min_score=rules.min_score
             )
+            self.passages = within_budget(found, rules.passage_tokens)
         customer = ("verified" if self.identity.customer else "not signed in") if rules.customer else None
         today = self.assistant.today().isoformat() if rules.date else None
         message = context_message(self.passages, customer=customer, today=today)
@@ -233,9 +251,16 @@ class _Turn:
         tools = served.pack.manifest.actions.specs
         for number in range(MAX_ROUNDS):
             offered = tools if number < MAX_ROUNDS - 1 else ()
-            async with aclosing(self._generate(served, offered)) as events:
-                async for event in events:
-                    yield event
+            try:
+                async with aclosing(self._generate(served, offered)) as events:
+                    async for event in events:
+                        yield event
+            except PromptTooLong:
+                if not self.ran:
+                    raise
+                log.warning("the result of %s is too long for the prompt", self.ran[-1])
+                yield self._say(served.texts.failed)
+                return
             if self.ended or self.call is None:
                 return
             signature = f"{self.call.name}{sorted(self.call.arguments.items())}"
@@ -269,12 +294,12 @@ class _Turn:
                 failed = Verdict("reply", "repair", "the reply is empty")
             if failed is None:
                 return
-            yield self._verdict(failed)
             attempt += 1
             if failed.outcome == "block" or failed.replacement or attempt > MAX_REPAIRS:
-                for event in self._give_up(served, failed):
+                for event in self._give_up(failed):
                     yield event
                 return
+            yield self._verdict(failed)
 
     async def _units(self, request: GenerateRequest) -> AsyncGenerator[str, None]:
         splitter = Splitter()
@@ -313,12 +338,17 @@ class _Turn:
     async def _judge(self, served: ServedPack, unit: str) -> tuple[str, Verdict | None]:
         text, missing = fill_references(unit, self.state.facts)
         if missing:
-            return text, Verdict("references", "repair", f"unknown: {', '.join(missing)}")
+            return visible(text), Verdict("references", "repair", f"unknown: {', '.join(missing)}")
+        return await self._check(served, text)
+
+    async def _check(self, served: ServedPack, text: str) -> tuple[str, Verdict | None]:
+        """`text` as it would be sent, and what a check has against it."""
+        text = visible(text)
         if not served.checks:
             return text, None
         slots = self.state.slots.get(served.pack.name, {})
         context = CheckContext(self.state.of(served.pack.name), self.passages, self.state.facts, slots)
-        failed = await asyncio.to_thread(_first_failure, served, self.said, text, context)
+        failed = await asyncio.to_thread(_first_failure, served.checks, self.said, text, context)
         return text, failed
 
     def _release(self, text: str, raw: str) -> Event:
@@ -337,10 +367,12 @@ class _Turn:
         public = {"check": verdict.check, "outcome": verdict.outcome}
         return self.emit("verdict", public, {"reason": verdict.reason})
 
-    def _give_up(self, served: ServedPack, failed: Verdict) -> list[Event]:
+    def _give_up(self, failed: Verdict) -> list[Event]:
+        """The verdict, and the fixed text that ends the reply."""
         self.ended = True
         self.finish = "content_filter" if failed.outcome == "block" else "stop"
-        return [self._say(failed.replacement or served.texts.safe)]
+        safe = self.served.texts.safe if self.served else ""
+        return [self._verdict(failed), self._say(failed.replacement or safe)]
 
     # --- actions
 
@@ -355,10 +387,10 @@ class _Turn:
             "slots": dict(outcome.slots),
             "facts": flatten_facts(outcome.result, ()),
         }
-        data = {"name": call.name, "status": status, "buttons": [dict(button) for button in outcome.buttons]}
+        data = {"name": call.name, "status": status, "buttons": public_buttons(outcome.buttons)}
         yield self.emit("action", data, private)
         if outcome.handoff is not None:
-            yield self.emit("handoff", {"reason": outcome.handoff})
+            yield self.emit("handoff", {"reason": public_reason(outcome.handoff)})
             fixed = fixed or served.texts.handoff
         if fixed is None and spec.reply == "verbatim" and outcome.texts:
             async with aclosing(self._verbatim(served, "\n\n".join(outcome.texts))) as events:
@@ -368,19 +400,19 @@ class _Turn:
             self.ended = True
             yield self._say(fixed)
 
-    async def _verbatim(self, served: ServedPack, text: str) -> AsyncGenerator[Event, None]:
+    async def _verbatim(self, served: ServedPack, answer: str) -> AsyncGenerator[Event, None]:
         self.ended = True
         splitter = Splitter()
-        for unit in [*splitter.feed(text), splitter.rest()]:
+        for unit in [*splitter.feed(answer), splitter.rest()]:
             if not unit:
                 continue
-            filled, failed = await self._judge(served, unit)
+            # The action's own words: a name in double brackets is no reference of ours.
+            text, failed = await self._check(served, unit)
             if failed is not None:
-                yield self._verdict(failed)
-                for event in self._give_up(served, failed):
+                for event in self._give_up(failed):
                     yield event
                 return
-            yield self._release(filled, unit)
+            yield self._release(text, text)
 
     async def _outcome(
         self, served: ServedPack, spec: ActionSpec, call: ToolCall
@@ -399,7 +431,7 @@ class _Turn:
             return await self.assistant.actions.run(request), "finished", None
         except ActionDenied:
             return _empty({"error": "sign_in_required"}), "denied", served.texts.sign_in
-        except (ActionError, PackCodeNotAllowed) as error:
+        except SenmonError as error:
             log.warning("action %s of %s failed: %s", spec.name, served.pack.name, error.code)
             return _empty({"error": error.code}), "failed", served.texts.failed
 
@@ -430,12 +462,17 @@ class _Turn:
         }
 
 
-def _first_failure(served: ServedPack, said: str, text: str, context: CheckContext) -> Verdict | None:
-    for check in served.checks:
+def _first_failure(checks: Sequence[Check], said: str, text: str, context: CheckContext) -> Verdict | None:
+    for check in checks:
         verdict = check.judge(said, text, context)
         if verdict.outcome != "pass":
             return verdict
     return None
+
+
+def _first_block(checks: Sequence[Check], context: CheckContext) -> Verdict | None:
+    verdicts = (check.judge("", "", context) for check in checks)
+    return next((found for found in verdicts if found.outcome == "block" and found.replacement), None)
 
 
 def _empty(result: Mapping[str, Any]) -> ActionOutcome:

@@ -46,7 +46,13 @@ class Permissions:
     def _read(self) -> dict[str, str]:
         if not self.path.exists():
             return {}
-        return _digests(self.path.read_bytes(), str(self.path))
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path} can't be read ({error.strerror})", remedy="give it to the user of the server"
+            ) from error
+        return _digests(data, str(self.path))
 
 
 def _digests(data: bytes, place: str) -> dict[str, str]:

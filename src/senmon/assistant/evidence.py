@@ -1,0 +1,51 @@
+"""What a turn lets in and out: passages within their budget, visible text, buttons and reasons in bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from senmon.messages import Passage
+
+#: English text has about so many characters a token, whatever the tokenizer.
+CHARACTERS_PER_TOKEN = 3.5
+MAX_BUTTONS = 10
+MAX_BUTTON_CHARACTERS = 256
+MAX_REASON_CHARACTERS = 500
+#: Control characters but for tab and newline, overrides of the writing direction, halves of surrogates.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
+
+
+def within_budget(passages: Sequence[Passage], tokens: int) -> tuple[Passage, ...]:
+    """The best passages that fit `tokens`, by an estimate; at least one, if there is any. Best come first."""
+    kept = list(passages)
+    while len(kept) > 1 and sum(map(_tokens, kept)) > tokens:
+        kept.pop()
+    return tuple(kept)
+
+
+def _tokens(passage: Passage) -> float:
+    names = sum(len(f"[[article.{name}]] ") for name in passage.facts)
+    return (len(passage.title) + len(passage.text) + names) / CHARACTERS_PER_TOKEN
+
+
+def visible(text: str) -> str:
+    """`text` without what steers a terminal or hides its order: whoever wrote it, it reaches a visitor."""
+    return _UNSEEN.sub("", text)
+
+
+def public_buttons(buttons: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Title and payload of the first ten; whatever else an action put there stays here."""
+    shown = []
+    for button in buttons[:MAX_BUTTONS]:
+        title = visible(str(button.get("title") or ""))[:MAX_BUTTON_CHARACTERS].strip()
+        payload = visible(str(button.get("payload") or title))[:MAX_BUTTON_CHARACTERS]
+        if title:
+            shown.append({"title": title, "payload": payload})
+    return shown
+
+
+def public_reason(reason: str) -> str:
+    """Why a person should take over, short."""
+    return visible(reason)[:MAX_REASON_CHARACTERS]
