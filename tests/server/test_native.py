@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from senmon.errors import StoreError
 from senmon.messages import Event
 from senmon.server.sse import frames
 from server_rig import SECRET_WORDS, FakeWorkspace, Site, read_events, serving
@@ -236,6 +237,34 @@ def test_not_ready_is_503(site: Site) -> None:
     assert site.anonymous.get("/healthz").json()["status"] == "ok"
     site.workspace.is_ready = True
     assert site.anonymous.get("/readyz").status_code == 200
+
+
+def test_a_conversation_survives_a_store_that_failed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, conversation = site.workspace.store, site.conversation()
+
+    closings: list[str] = []
+
+    async def full(*_: object) -> None:
+        raise StoreError("the database failed")
+
+    async def not_closed(run_id: str, state: str) -> None:
+        closings.append(run_id)
+        raise StoreError("the database failed")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(store, "append", full)
+        disk.setattr(store, "finish_run", not_closed)
+        run = site.say(conversation, "hello", "1").json()["run_id"]
+        assert site.events(run)[-1]["data"]["code"] == "store_error"
+        wait_for(lambda: closings == [run])
+    assert site.say(conversation, "hello", "2").status_code == 202
+    assert [event.type for event in stored(site, run)] == ["run", "error"]
+    assert site.events(run)[-1]["data"]["code"] == "store_error"
+
+
+def test_packs_name_their_persona(site: Site) -> None:
+    (shop,) = site.anonymous.get("/v1/packs").json()["packs"]
+    assert (shop["title"], shop["persona"]) == ("Corner shop", "Assistant")
 
 
 def test_shutdown_ends_streams_with_an_error_event(make_workspace: Make) -> None:

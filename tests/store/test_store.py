@@ -213,6 +213,47 @@ async def test_runs_of_a_dead_server_are_closed_at_start(tmp_path: Path) -> None
     await second.close()
 
 
+async def test_a_run_that_had_its_last_event_is_not_called_interrupted(tmp_path: Path) -> None:
+    first = await Store.open(tmp_path)
+    states = {}
+    for kind, state in (("done", "done"), ("error", "failed")):
+        made = await first.create_conversation(ANN)
+        run = await first.start_run(made.id, "1", "hi", opening=message("hi"))
+        await first.append(run.id, Event(kind, {"text": "x"}))  # type: ignore[arg-type]
+        states[run.id] = state
+    await first.close()
+    second = await Store.open(tmp_path)
+    for id, state in states.items():
+        assert (await second.run(id, ANN)).state == state
+        assert len(await second.events(id)) == 2
+    await second.close()
+
+
+async def test_a_run_and_what_was_asked_are_stored_together(tmp_path: Path) -> None:
+    first = await Store.open(tmp_path)
+    made = await first.create_conversation(ANN)
+    run = await first.start_run(made.id, "1", "hi", opening=message("hi"))
+    again = await first.start_run(made.id, "1", "hi", opening=message("hi"))
+    assert again.id == run.id
+    await first.close()  # as if killed before anything else happened
+    second = await Store.open(tmp_path)
+    events = await second.conversation_events(made.id)
+    assert [(event.seq, event.type) for event in events] == [(1, "run"), (2, "error")]
+    assert Conversation.fold(made.id, events).messages == (Message("user", "hi"),)
+    await second.close()
+
+
+async def test_a_customer_who_came_first_keeps_the_conversation(store: Store) -> None:
+    """Both were let in while it was nobody's; then one after the other speaks."""
+    made = await store.create_conversation(ANN)
+    run = await store.start_run(made.id, "1", "my order", customer="c-1")
+    await store.finish_run(run.id, "done")
+    for customer in ("c-2", None):
+        with pytest.raises(Forbidden):
+            await store.start_run(made.id, "2", "and mine", customer=customer)
+    assert (await store.start_run(made.id, "2", "and mine", customer="c-1")).fresh
+
+
 async def test_killed_process_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     script = """
 import asyncio, os, sys

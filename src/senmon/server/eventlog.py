@@ -11,7 +11,7 @@ from senmon.store.store import Store
 
 TERMINAL = frozenset({"done", "error"})
 _POLL_SECONDS = 1.0
-_UNSTORED = {"code": "store_error", "message": "The answer could not be kept.", "remedy": "try again"}
+UNSTORED = {"code": "store_error", "message": "The answer could not be kept.", "remedy": "try again"}
 
 
 class EventLog(Protocol):
@@ -59,7 +59,7 @@ class StoredEventLog:
                     return
             if not events:
                 if run_id in self._abandoned:
-                    yield Event("error", _UNSTORED, run_id=run_id, seq=after + 1)
+                    yield Event("error", UNSTORED, run_id=run_id, seq=after + 1)
                     return
                 if await self._ended(run_id, after):
                     self._forget(run_id, news)

@@ -27,6 +27,7 @@ def _info(served: ServedPack, *, tuning: bool) -> PackInfo:
     return PackInfo(
         name=manifest.name,
         title=manifest.title,
+        persona=manifest.persona.name,
         description=manifest.description,
         version=manifest.version,
         language=list(manifest.language),

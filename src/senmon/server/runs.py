@@ -12,7 +12,7 @@ from typing import Any, cast
 from senmon.errors import EngineUnavailable, SenmonError
 from senmon.messages import Conversation, Event, Identity, Message
 from senmon.server.errors import event_data
-from senmon.server.eventlog import TERMINAL, EventLog
+from senmon.server.eventlog import TERMINAL, UNSTORED, EventLog
 from senmon.server.ports import Workspace
 from senmon.store.records import Run, RunState
 
@@ -41,6 +41,13 @@ class Turn:
     pinned: str | None = None
     system: str = ""
     history: tuple[Message, ...] = ()
+
+    @property
+    def opening(self) -> Event:
+        """The run's first event, stored together with the run: what was taken is never forgotten."""
+        said = [message.to_json() for message in (*self.history, Message("user", self.text))]
+        public = {"conversation_id": self.conversation, "client_id": self.client_id}
+        return Event("run", public, {"messages": said})
 
 
 @dataclass(eq=False)
@@ -85,6 +92,8 @@ class RunManager:
         self._run_seconds = run_seconds
         self._live: dict[str, _LiveRun] = {}
         self._closing = False
+        #: Runs that ended while the store could not be written.
+        self._left_over: dict[str, RunState] = {}
 
     async def begin(self, turn: Turn) -> Run:
         """The turn's run, started unless its client_id has one. Raises RunConflict, EngineUnavailable."""
@@ -99,8 +108,13 @@ class RunManager:
         return await asyncio.shield(self._begin(turn))
 
     async def _begin(self, turn: Turn) -> Run:
+        await self._close_left_over()
         run = await self._workspace.store.start_run(
-            turn.conversation, turn.client_id, turn.text, customer=turn.identity.customer
+            turn.conversation,
+            turn.client_id,
+            turn.text,
+            customer=turn.identity.customer,
+            opening=turn.opening,
         )
         if run.fresh:
             live = _LiveRun(run, turn)
@@ -178,14 +192,25 @@ class RunManager:
             await self._workspace.store.finish_run(run_id, state)
         except SenmonError as error:
             log.error("run %s could not be closed: %s", run_id, error.code)
+            self._left_over[run_id] = state
+
+    async def _close_left_over(self) -> None:
+        """The store may be writable again; a run that stayed open would block its conversation."""
+        store = self._workspace.store
+        for run_id in tuple(self._left_over):
+            state = self._left_over.pop(run_id)
+            try:
+                if not any(event.type in TERMINAL for event in await store.events(run_id)):
+                    await store.append(run_id, Event("error", UNSTORED))
+                await store.finish_run(run_id, state)
+            except SenmonError:
+                self._left_over[run_id] = state
+                raise
 
     async def _write(self, live: _LiveRun) -> Event:
         """Store the run's events, up to the last one. Never cancelled: only the making of events is."""
         turn, id = live.turn, live.run.id
-        state = await self._state(turn)
-        said = [message.to_json() for message in (*turn.history, Message("user", turn.text))]
-        public = {"conversation_id": turn.conversation, "client_id": turn.client_id}
-        await self._log.append(id, Event("run", public, {"messages": said}))
+        state = await self._state(turn, id)
         async with aclosing(_until(live.stopped, self._reply(turn, state))) as events:
             async for event in events:
                 if event.type == "delta":
@@ -195,9 +220,11 @@ class RunManager:
                     return stored
         return await self._log.append(id, live.end())
 
-    async def _state(self, turn: Turn) -> Conversation:
+    async def _state(self, turn: Turn, run_id: str) -> Conversation:
+        """The conversation before this run."""
         stored = await self._workspace.store.conversation_events(turn.conversation)
-        return Conversation.fold(turn.conversation, stored).with_messages(*turn.history)
+        before = [event for event in stored if event.run_id != run_id]
+        return Conversation.fold(turn.conversation, before).with_messages(*turn.history)
 
     async def _reply(self, turn: Turn, state: Conversation) -> AsyncGenerator[Event, None]:
         """The assistant's events, with a last one whatever happens."""

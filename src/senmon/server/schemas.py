@@ -138,6 +138,7 @@ class PackInfo(BaseModel):
 
     name: str
     title: str
+    persona: str = Field(description="The name under which it speaks.")
     description: str
     version: str
     language: list[str]

@@ -136,12 +136,19 @@ class Store:
     # Runs
 
     async def start_run(
-        self, conversation: str, client_id: str, text: str, *, customer: str | None = None
+        self,
+        conversation: str,
+        client_id: str,
+        text: str,
+        *,
+        customer: str | None = None,
+        opening: Event | None = None,
     ) -> Run:
-        """The run of this `client_id`, made if there is none yet (`fresh`).
+        """The run of this `client_id`, made if there is none yet (`fresh`) with `opening` as first event.
 
-        Raises RunConflict when the client_id came with another text before, or another run is under way.
-        `customer` binds the conversation to a customer who speaks in it for the first time.
+        Raises RunConflict when the client_id came with another text before, or another run is under way;
+        Forbidden when the conversation became another customer's meanwhile. `customer` binds the
+        conversation to a customer who speaks in it for the first time.
         """
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         async with self._database.writing() as connection:
@@ -157,9 +164,11 @@ class Store:
                     )
                 return _run(known)
             await _refuse_second_run(connection, conversation)
-            if customer is not None:
-                await _bind_customer(connection, conversation, customer)
-            return await self._insert_run(connection, conversation, client_id, digest)
+            await _bind_customer(connection, conversation, customer)
+            run = await self._insert_run(connection, conversation, client_id, digest)
+            if opening is not None:
+                await connection.execute(insert(events).values(_event_values(run.id, 1, opening)))
+            return run
 
     async def _insert_run(
         self, connection: AsyncConnection, conversation: str, client_id: str, digest: str
@@ -223,7 +232,12 @@ class Store:
         async with self._database.reading() as connection:
             orphans = (await connection.execute(query)).scalars().all()
         for id in orphans:
-            await self.append(id, Event("error", data=_INTERRUPTED))
+            last = (await self.events(id))[-1:]
+            if last and last[0].type == "done":  # the server died right after its last event
+                await self.finish_run(id, "done")
+                continue
+            if not last or last[0].type != "error":
+                await self.append(id, Event("error", data=_INTERRUPTED))
             await self.finish_run(id, "failed")
 
     # Events
@@ -231,14 +245,7 @@ class Store:
     async def append(self, run_id: str, event: Event) -> Event:
         """Store `event` as the run's next; committed when this returns. Raises RunNotFound."""
         following = select(func.coalesce(func.max(events.c.seq), 0) + 1).where(events.c.run == run_id)
-        values = {
-            "run": run_id,
-            "seq": following.scalar_subquery(),
-            "type": event.type,
-            "data": dict(event.data),
-            "private": dict(event.private),
-            "created": _now(),
-        }
+        values = _event_values(run_id, following.scalar_subquery(), event)
         try:
             async with self._database.writing() as connection:
                 query = insert(events).values(values).returning(events.c.seq)
@@ -363,6 +370,17 @@ def _values(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
+def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
+    return {
+        "run": run_id,
+        "seq": seq,
+        "type": event.type,
+        "data": dict(event.data),
+        "private": dict(event.private),
+        "created": _now(),
+    }
+
+
 def _run(row: Mapping[str, Any] | RowMapping, *, fresh: bool = False) -> Run:
     names = ("id", "conversation", "client_id", "state", "number", "created")
     return Run(**{name: row[name] for name in names}, fresh=fresh)
@@ -377,10 +395,7 @@ def _admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationRec
     if row is None or (row["site"], row["visitor"]) != (identity.site, identity.visitor):
         raise ConversationNotFound("no such conversation of yours", remedy="POST /v1/conversations makes one")
     if row["customer"] is not None and row["customer"] != identity.customer:
-        raise Forbidden(
-            "this conversation belongs to a signed-in customer",
-            remedy="sign in again, or start a new conversation",
-        )
+        raise _not_this_customer()
     return ConversationRecord(**row)
 
 
@@ -418,9 +433,21 @@ async def _refuse_second_run(connection: AsyncConnection, conversation: str) -> 
         )
 
 
-async def _bind_customer(connection: AsyncConnection, conversation: str, customer: str) -> None:
+async def _bind_customer(connection: AsyncConnection, conversation: str, customer: str | None) -> None:
+    row = await _one(connection, select(conversations).where(conversations.c.id == conversation))
+    if row is None or row["customer"] == customer:
+        return
+    if row["customer"] is not None:
+        raise _not_this_customer()
     mine = and_(conversations.c.id == conversation, conversations.c.customer.is_(None))
     await connection.execute(update(conversations).where(mine).values(customer=customer))
+
+
+def _not_this_customer() -> Forbidden:
+    return Forbidden(
+        "this conversation belongs to a signed-in customer",
+        remedy="sign in again, or start a new conversation",
+    )
 
 
 async def _open_handover(connection: AsyncConnection, run_id: str, reason: str) -> None:
