@@ -163,6 +163,31 @@ def test_demo_customer(make_workspace: Make) -> None:
         assert site.anonymous.post("/v1/demo/customer", json={"customer": "<b>"}).status_code == 422
 
 
+def test_the_demo_customer_does_not_come_through_a_proxy(make_workspace: Make) -> None:
+    """Behind one everybody looks local, and could sign in as anybody."""
+    with serving(make_workspace(demo=True, jwt_secret=HOST_SECRET)) as site:
+        token = site.anonymous.post("/v1/demo/customer", json={"customer": "C-7"}).json()["customer_token"]
+        for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Forwarded-Proto"):
+            proxied = client_of(site.url, **{header: "x"})
+            assert proxied.post("/v1/demo/customer").status_code == 403
+            assert proxied.post("/v1/visitors", json={"customer": token}).status_code == 401
+            assert proxied.post("/v1/visitors").json()["demo"] is False
+            with_token = {"X-Senmon-Customer": token, "Authorization": site.client.headers["authorization"]}
+            assert proxied.post("/v1/conversations", headers=with_token).status_code == 401
+            signed = {**with_token, "X-Senmon-Customer": customer_token()}
+            assert proxied.post("/v1/conversations", headers=signed).status_code == 201
+
+
+def test_the_key_of_the_example_is_refused(make_workspace: Make) -> None:
+    from starlette.testclient import TestClient
+
+    example = (Path(__file__).parents[2] / "deploy/senmon.env.example").read_text(encoding="utf-8")
+    key = next(line for line in example.splitlines() if line.startswith("SENMON_API_KEYS=")).partition("=")[2]
+    app = create_app(make_workspace(api_keys=f"sk-good, {key}"))
+    with pytest.raises(ConfigError, match="the example's key"), TestClient(app):
+        pass
+
+
 def test_demo_is_off_by_default(site: Site) -> None:
     assert site.anonymous.post("/v1/demo/customer").status_code == 404
     assert "/v1/demo/customer" not in site.anonymous.get("/openapi.json").json()["paths"]

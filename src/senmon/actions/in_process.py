@@ -64,7 +64,7 @@ class InProcess:
                 # A loop of its own: an `async` action that blocks can't stall the server.
                 events = asyncio.run(_finish(events, dispatcher, timeout))
         except ActionExecutionRejection as error:
-            log.warning("action %s of %s rejected: %s", name, pack.name, error)
+            log.warning("action %s of %s refused to run", name, pack.name)
             raise ActionRejected(f"`{name}` refused to run.") from error
         except Exception as error:
             log.exception("action %s of %s", name, pack.label)

@@ -51,10 +51,10 @@ class ActionServer:
             if known and status == RESEND_WITH_DOMAIN:
                 status, body = await self._post(url, with_domain, timeout)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            log.warning("action server %s: %s: %s", url, type(error).__name__, error)
+            log.warning("action server of %s did not answer (%s)", name, type(error).__name__)
             remedy = "check that it runs, and the pack's actions.url"
             raise ActionFailed(f"The action server did not answer `{name}`.", remedy=remedy) from error
-        reply = _read(url, name, status, body)
+        reply = _read(name, status, body)
         self._known[url] = digest
         return reply
 
@@ -72,19 +72,19 @@ class ActionServer:
             return response.status_code, bytes(body)
 
 
-def _read(url: str, name: str, status: int, body: bytes) -> Reply:
+def _read(name: str, status: int, body: bytes) -> Reply:
     if status == 404:
         raise ActionUnknown(f"The action server has no action `{name}`.", remedy="see its GET /actions")
     if status == 400:
-        log.warning("action server %s rejected %s: %r", url, name, body[:500])
+        log.warning("action server rejected %s", name)
         raise ActionRejected(f"`{name}` refused to run.")
     if status != 200:
-        log.warning("action server %s answered %s to %s: %r", url, status, name, body[:500])
+        log.warning("action server answered %s to %s", status, name)
         raise ActionFailed(f"The action server failed on `{name}` (HTTP {status}).")
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
-        log.warning("action server %s answered no JSON to %s: %r", url, name, body[:500])
+        log.warning("action server answered no JSON to %s (%d bytes)", name, len(body))
         raise ActionFailed(f"The action server answered `{name}` with something that is not JSON.") from error
     if not isinstance(data, dict) or not {"events", "responses"} <= data.keys():
         raise ActionFailed(f"The action server answered `{name}` without `events` and `responses`.")

@@ -30,7 +30,9 @@ CUSTOMER_SECONDS = 3600
 _LEEWAY = 10
 _VISITOR_AUDIENCE = "senmon:visitor"
 _MIN_SECRET = 32
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+#: As in the example settings, where it is to be replaced.
+_EXAMPLE_KEY = "sk-REPLACE-ME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,19 @@ class Authenticator:
         self._settings = workspace.settings
         self._store = workspace.store
         self._secret = secret
-        self._key_digests = tuple(key_digest(key.get_secret_value()) for key in self._settings.api_keys)
-        self._customer_keys = self._find_customer_keys()
+        self._key_digests = self._find_key_digests()
+        self._host_keys = self._find_host_keys()
 
-    def _find_customer_keys(self) -> tuple[bytes, ...]:
+    def _find_key_digests(self) -> tuple[str, ...]:
+        keys = [key.get_secret_value() for key in self._settings.api_keys]
+        if _EXAMPLE_KEY in keys:
+            raise ConfigError(
+                "SENMON_API_KEYS still has the example's key, which everybody knows",
+                remedy="replace it: sk- and the output of `openssl rand -hex 32`",
+            )
+        return tuple(map(key_digest, keys))
+
+    def _find_host_keys(self) -> tuple[bytes, ...]:
         host = self._settings.jwt_secret
         keys = (host.get_secret_value().encode("utf-8"),) if host else ()
         if keys and len(keys[0]) < _MIN_SECRET:
@@ -59,12 +70,11 @@ class Authenticator:
                 f"SENMON_JWT_SECRET has {len(keys[0])} bytes",
                 remedy="use at least 32 random bytes: openssl rand -hex 32",
             )
-        return (*keys, self._demo_key) if self.demo else keys
+        return keys
 
-    @property
-    def demo(self) -> bool:
-        """Whether the demo customer may sign in."""
-        return self._settings.demo and self._settings.loopback
+    def demo(self, headers: Mapping[str, str]) -> bool:
+        """Whether the demo customer may sign in: on this machine, without a proxy in between."""
+        return self._settings.demo and self._settings.loopback and not _forwarded(headers)
 
     @property
     def _demo_key(self) -> bytes:
@@ -82,10 +92,13 @@ class Authenticator:
             claims["customer"] = customer
         return Token(_sign(claims, self._secret, expires_in), expires_in)
 
-    def issue_demo_customer(self, customer: str) -> Token:
-        """Forbidden unless the demo is on and the server listens on loopback."""
-        if not self.demo:
-            raise Forbidden("there is no demo customer here", remedy="SENMON_DEMO=true, on 127.0.0.1 only")
+    def issue_demo_customer(self, customer: str, headers: Mapping[str, str]) -> Token:
+        """Forbidden unless the demo is on, for somebody on this machine."""
+        if not self.demo(headers):
+            raise Forbidden(
+                "there is no demo customer here",
+                remedy="SENMON_DEMO=true, on 127.0.0.1 only and not through a proxy",
+            )
         return Token(
             _sign({"aud": SITE, "sub": customer}, self._demo_key, CUSTOMER_SECONDS), CUSTOMER_SECONDS
         )
@@ -100,13 +113,17 @@ class Authenticator:
         customer = str(claims.get("customer", "")) if not renewing else ""
         return Identity(str(claims.get("site", SITE)), str(claims["sub"]), customer or None)
 
-    def read_customer(self, token: str, site: str) -> tuple[str, int]:
-        """The customer's id and the seconds that the token is good for. Raises Unauthenticated."""
-        if not self._customer_keys:
+    def read_customer(self, token: str, site: str, headers: Mapping[str, str]) -> tuple[str, int]:
+        """The customer's id and the seconds that the token is good for. Raises Unauthenticated.
+
+        `headers` are those of the request: a demo customer's token is good where it was given only.
+        """
+        keys = (*self._host_keys, self._demo_key) if self.demo(headers) else self._host_keys
+        if not keys:
             raise Unauthenticated(
                 "customers can't sign in here", remedy="set SENMON_JWT_SECRET on the server"
             )
-        for key in self._customer_keys:
+        for key in keys:
             claims = _verify(token, key, site, leeway=_LEEWAY)
             if claims is None:
                 continue
@@ -153,7 +170,7 @@ class Authenticator:
 
     async def trusts_locally(self, headers: Mapping[str, str]) -> bool:
         """Keys are optional as long as nobody made one, on loopback, without a proxy in between."""
-        if not self._settings.loopback or self._key_digests or any(name in headers for name in _FORWARDED):
+        if not self._settings.loopback or self._key_digests or _forwarded(headers):
             return False
         return not any(key.revoked is None for key in await self._store.keys())
 
@@ -177,13 +194,17 @@ class Authenticator:
         token = headers.get(CUSTOMER_HEADER)
         if not token:
             return identity
-        return replace(identity, customer=self.read_customer(token, identity.site)[0])
+        return replace(identity, customer=self.read_customer(token, identity.site, headers)[0])
 
 
 def sender_identity(caller: Identity, sender: str) -> Identity:
     """A Rasa `sender`, kept apart from the same name under another key."""
     digest = hashlib.sha256(f"{caller.visitor}\0{sender}".encode()).hexdigest()[:32]
     return replace(caller, visitor=f"rasa:{digest}")
+
+
+def _forwarded(headers: Mapping[str, str]) -> bool:
+    return any(name in headers for name in _FORWARDED)
 
 
 def _bearer(headers: Mapping[str, str]) -> str | None:

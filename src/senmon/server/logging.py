@@ -23,7 +23,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _event(record),
             **getattr(record, "facts", {}),
         }
         if record.exc_info and record.exc_info[0] is not None:
@@ -37,10 +37,18 @@ def configure_logging(level: str = "INFO") -> None:
     """Everything to standard error, as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Libraries write out at DEBUG what they carry: a database driver, the parameters of its statements.
+    least = max(logging.getLevelNamesMapping()[level], logging.INFO)
+    logging.basicConfig(level=least, handlers=[handler], force=True)
+    logging.getLogger("senmon").setLevel(level)
     logging.getLogger("uvicorn.error").addFilter(_without_tracebacks)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("aiosqlite", "alembic", "httpcore", "httpx", "sqlalchemy"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _event(record: logging.LogRecord) -> str:
+    """asyncio writes out the tasks and callbacks of a fault, with arguments that somebody may have said."""
+    return "a fault in the event loop" if record.name == "asyncio" else record.getMessage()
 
 
 def _without_tracebacks(record: logging.LogRecord) -> bool:

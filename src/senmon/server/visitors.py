@@ -33,13 +33,13 @@ async def create_visitor(
     server.limiter.check(f"address/{request.client.host if request.client else ''}")
     visitor, customer, seconds = _known_visitor(request, server), None, None
     if body.customer is not None:
-        customer, seconds = server.auth.read_customer(body.customer, SITE)
+        customer, seconds = server.auth.read_customer(body.customer, SITE, request.headers)
     token = server.auth.issue_visitor(visitor, customer=customer, seconds=seconds)
     return VisitorToken(
         token=token.value,
         expires_in=token.expires_in,
         customer=customer,
-        demo=server.auth.demo,
+        demo=server.auth.demo(request.headers),
         max_message_chars=server.workspace.settings.max_message_chars,
     )
 
@@ -69,5 +69,5 @@ async def create_demo_customer(
 ) -> CustomerToken:
     """A customer token such as the host's site would sign. Only with SENMON_DEMO, and only on loopback."""
     server.limiter.check(f"address/{request.client.host if request.client else ''}")
-    token = server.auth.issue_demo_customer(body.customer)
+    token = server.auth.issue_demo_customer(body.customer, request.headers)
     return CustomerToken(customer_token=token.value, expires_in=token.expires_in)
