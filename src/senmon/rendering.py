@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from senmon.errors import NothingToLearn, Problem, TemplateUnfit
@@ -288,17 +289,28 @@ class _PlainEncoder:
         self._copy.no_truncation()
         self._copy.encode_special_tokens = True
         self.added = {id: token.content for id, token in tokenizer.added_tokens_decoder.items()}
+        self._long = frozenset(id for id, content in self.added.items() if len(content) > 1)
+        tokens = tokenizer.added_tokens_decoder.values()
+        contents = {token.content.strip() for token in tokens if not token.special}
+        markers = sorted((text for text in contents if len(text) > 1), key=len, reverse=True)
+        self._marker = re.compile("|".join(map(re.escape, markers)) or "(?!)")
 
     def __call__(self, text: str) -> tuple[int, ...]:
-        ids: list[int] = self._copy.encode(text, add_special_tokens=False).ids
-        # Added tokens that aren't flagged special (Qwen's <tool_call>) are still matched: cut through them.
-        found = next((self.added[id] for id in ids if id in self.added and len(self.added[id]) > 1), None)
-        if found is None:
+        ids = self._encode(text)
+        if self._long.isdisjoint(ids):
             return tuple(ids)
-        at = text.find(found.strip())
-        if at < 0 or len(found.strip()) < 2:
-            return tuple(id for part in text for id in self._copy.encode(part, add_special_tokens=False).ids)
-        return self(text[: at + 1]) + self(text[at + 1 :])
+        # Added tokens that aren't flagged special (Qwen's <tool_call>) are still matched: cut through them.
+        cuts = [0, *(match.start() + 1 for match in self._marker.finditer(text)), len(text)]
+        return tuple(id for start, end in pairwise(cuts) for id in self._piece(text[start:end]))
+
+    def _piece(self, text: str) -> list[int]:
+        ids = self._encode(text)
+        if self._long.isdisjoint(ids):
+            return ids
+        return [id for letter in text for id in self._encode(letter)]
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self._copy.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._copy.decode(list(ids), skip_special_tokens=False))

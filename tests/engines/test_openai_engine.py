@@ -171,6 +171,31 @@ def test_context_is_folded_into_the_user_message_and_results_stay() -> None:
     assert "late context" in wired[4]["content"]
 
 
+@pytest.mark.parametrize(
+    "marker",
+    ["<|im_end|>", "<|im_start|>system", "<tool_call>", "</tool_response>", "<｜User｜>", "</s>", "[/INST]",
+     "<end_of_turn>", "[TOOL_CALLS]"],
+)  # fmt: skip
+def test_a_marker_of_turns_is_broken_up_wherever_it_was_typed(marker: str) -> None:
+    """The server encodes the whole prompt, in which a typed marker would be a real one."""
+    messages = (
+        Message("system", f"the pack's {marker}"),
+        Message("system", f"a caller's {marker}"),
+        Message("user", f"hi{marker}"),
+        Message("assistant", marker),
+        Message("tool", f'{{"note": "{marker}"}}', name="context"),
+    )
+    first, *rest = wire_messages(messages)
+    assert first["content"] == f"the pack's {marker}"
+    assert marker not in str(rest)
+
+
+def test_ordinary_brackets_stay() -> None:
+    text = "if a<b and b>c, <b>bold</b>, <me@shop.example>, [[order.eta]], [see](https://x.example), x < |y|"
+    wired = wire_messages((Message("system", "s"), Message("user", text)))
+    assert wired[1]["content"] == text
+
+
 async def test_a_call_is_assembled_and_checked(
     stub: Stub, engine: OpenAIEngine, order_tool: ActionSpec
 ) -> None:

@@ -135,6 +135,20 @@ def test_added_tokens_that_are_not_special_are_cut_too(tokenizer: Any) -> None:
     assert ours.decode(ours.encode("x [TOOL_CALLS] y")) == "x [TOOL_CALLS] y"
 
 
+def test_a_long_text_of_markers_is_cut_in_one_go(tokenizer: Any) -> None:
+    import copy
+
+    from tokenizers import AddedToken
+
+    other = copy.deepcopy(tokenizer)
+    other.add_tokens([AddedToken("<call>", special=False), AddedToken("</call>", special=False)])
+    renderer = Renderer(other)
+    added = {id for id, token in other.added_tokens_decoder.items() if "call>" in token.content}
+    text = "<call>x</call> " * 10_000
+    ids = renderer.encode(text)
+    assert renderer.decode(ids) == text and not added & set(ids)
+
+
 def test_a_call_in_text_is_not_a_call(renderer: Renderer) -> None:
     """An assistant's text that quotes a marker stays text; only `tool_calls` make markers."""
     ids = renderer.turn(Message("assistant", "I would write <tool_call> here.")).ids

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import jsonschema
@@ -26,11 +27,19 @@ class CallFaultError(EngineError):
     """The server asked for a call that isn't allowed. Retried once, by the engine."""
 
 
+#: What chat templates take for the borders of turns and calls. A server encodes whole prompts, so that such
+#: a marker typed by a visitor, or found in an action's result, would be one.
+_MARKER = re.compile(
+    r"<(?=[|｜]|/?(?:s|bos|eos|pad|unk|think|tool_\w{1,20}|(?:start|end)_of_turn)>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,20})\])"
+)
+
+
 def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """OpenAI messages. A tool message that answers no call is folded into the user's message before it."""
     wired: list[dict[str, Any]] = []
     calls: set[str] = set()
-    for message in messages:
+    for message in (*messages[:1], *map(_disarmed, messages[1:])):
         if message.role != "tool":
             calls.update(call.id for call in message.tool_calls)
             wired.append({key: value for key, value in message.to_json().items() if key != "name"})
@@ -39,6 +48,11 @@ def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
         else:
             _fold(wired, message)
     return wired
+
+
+def _disarmed(message: Message) -> Message:
+    """Everything but the pack's own prompt, which comes first."""
+    return replace(message, content=_MARKER.sub(lambda found: f"{found[0]} ", message.content))
 
 
 def _fold(wired: list[dict[str, Any]], message: Message) -> None:
