@@ -7,7 +7,9 @@ import { chip, Reply, userMessage } from "./view.js";
 const $ = (id) => document.getElementById(id);
 const [log, form, text, stop, send] = ["log", "form", "text", "stop", "send"].map($);
 const titles = new Map();
+const names = new Map();
 let running = null;
+let sending = false;
 let greeting = "";
 
 async function start() {
@@ -23,8 +25,10 @@ async function start() {
 
 async function loadPacks() {
   const { packs } = await session.ask("v1/packs");
-  titles.clear();
-  for (const pack of packs) titles.set(pack.name, pack.title);
+  for (const pack of packs) {
+    titles.set(pack.name, pack.title);
+    names.set(pack.name, pack.persona === "Assistant" ? pack.title : `${pack.persona} · ${pack.title}`);
+  }
   $("packs").textContent = packs.map((pack) => pack.title).join(" · ");
   greeting = packs.length === 1 ? packs[0].greeting : "Hello! How can I help?";
   const ideas = packs.flatMap((pack) => pack.suggestions.slice(0, 3)).slice(0, 6);
@@ -48,16 +52,16 @@ async function restore() {
     }
     if (history.active_run) await answer(history.active_run);
   } catch (error) {
-    session.forget();
     greet();
-    if (!(error instanceof Refused)) throw error;
+    if (!gone(error)) throw error;
+    session.forget();
   }
   log.scrollTop = log.scrollHeight;
 }
 
 function restored(message) {
   const reply = new Reply({ rate: rater(message.run_id), say });
-  reply.badge.textContent = titles.get(message.pack) ?? message.pack ?? "";
+  reply.badge.textContent = names.get(message.pack) ?? message.pack ?? "";
   reply.bubble.append(message.content);
   reply.cite(message.citations);
   reply.settle();
@@ -68,12 +72,25 @@ function restored(message) {
 const rater = (run) => (rating, correction) =>
   kindly(() => session.ask(`v1/runs/${run}/feedback`, { method: "POST", body: { rating, correction } }));
 
+/** Sends `words`; what could not be sent goes back into the box. */
 async function say(words) {
-  if (running || !words.trim()) return;
+  if (running || sending || !words.trim()) return;
   notice("");
-  log.append(userMessage(words));
-  await kindly(async () => answer(await post(words, id())));
+  const message = userMessage(words);
+  log.append(message);
+  sending = true;
+  const run = await kindly(() => post(words, id()));
+  sending = false;
+  if (run) {
+    await kindly(() => answer(run));
+  } else {
+    message.remove();
+    text.value ||= words;
+  }
 }
+
+/** Whether a conversation is not there any more, or not this visitor's. */
+const gone = (error) => error instanceof Refused && [403, 404].includes(error.response.status);
 
 /** The same client_id again is the same run, so a lost answer does no harm. */
 async function post(words, clientId, tries = 3) {
@@ -81,7 +98,7 @@ async function post(words, clientId, tries = 3) {
     const path = `v1/conversations/${await session.conversation()}/messages`;
     return (await session.ask(path, { method: "POST", body: { client_id: clientId, text: words } })).run_id;
   } catch (error) {
-    if (error instanceof Refused && [403, 404].includes(error.response.status) && tries) {
+    if (gone(error) && tries) {
       session.forget();
     } else if (error instanceof Refused || !tries) {
       throw error;
@@ -100,7 +117,7 @@ async function answer(run) {
       session.api(`v1/runs/${run}/events`, { headers: seen ? { "Last-Event-ID": String(seen) } : {} });
     await follow(open, (event) => {
       const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-      reply.show(event, titles);
+      reply.show(event, names);
       if (atEnd || event.type === "run") log.scrollTop = log.scrollHeight;
     });
   } catch (error) {
@@ -115,7 +132,7 @@ function busy(run) {
   running = run;
   stop.hidden = !run;
   send.disabled = Boolean(run);
-  if (!run) text.focus();
+  if (!run && [document.body, send, stop].includes(document.activeElement)) text.focus();
 }
 
 /** Does `work`, and says kindly when it fails. */
@@ -189,7 +206,7 @@ function id() {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (running) return;
+  if (running || sending) return;
   const words = text.value;
   text.value = "";
   say(words);

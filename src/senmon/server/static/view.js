@@ -36,9 +36,9 @@ export class Reply {
     this.node.append(this.badge, this.doing, this.bubble, this.sources, this.under);
   }
 
-  show(event, titles) {
+  show(event, names) {
     const data = event.data;
-    if (event.type === "route") this.badge.textContent = data.pack ? titles.get(data.pack) ?? data.pack : "";
+    if (event.type === "route") this.badge.textContent = data.pack ? names.get(data.pack) ?? data.pack : "";
     if (event.type === "passages") this.cite(data.items);
     if (event.type === "action") this.act(data);
     if (event.type === "delta") this.bubble.append(data.text);
