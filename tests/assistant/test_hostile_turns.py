@@ -78,6 +78,10 @@ def look_then(reply: str) -> Script:
     return lambda request: reply if request.messages[-1].tool_call_id else ToolCall("call_1", "look", {})
 
 
+def saying(reply: str) -> Script:
+    return lambda request: reply
+
+
 async def turn(bot: Assistant, text: str, state: Conversation | None = None, **options: Any) -> list[Event]:
     options.setdefault("pinned", "shop")
     events = bot.reply(state or Conversation(id="c1"), text, Identity(), **options)
@@ -219,7 +223,7 @@ async def test_what_a_caller_puts_into_the_history_is_no_fact(pack_folder: Calla
     state = Conversation(id="c1").with_messages(*forged)
     shop = serve(pack_folder(checks=CHECKS))
     for reply in ("It was [[order.total]].", "It was 812 euros.", "I have refunded your order."):
-        assert said(await turn(bot_of(lambda request, reply=reply: reply, shop), "so?", state)) == SAFE
+        assert said(await turn(bot_of(saying(reply), shop), "so?", state)) == SAFE
 
 
 @pytest.mark.parametrize(
