@@ -36,8 +36,6 @@ K1, B = 0.6, 0.4
 
 Scores: TypeAlias = NDArray[np.float64]
 
-logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own level to DEBUG
-
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _STOP = """
 a an the and or but if so of to in on at by for from with as into about than then that this these those
@@ -191,6 +189,7 @@ class _Lexicon:
         if self._spread:
             import bm25s
 
+            logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing it sets DEBUG
             self._index = bm25s.BM25(k1=K1, b=B, method="lucene")
             self._index.index([list(bag) for bag in bags], show_progress=False)
 

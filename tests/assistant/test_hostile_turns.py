@@ -134,6 +134,20 @@ async def test_a_result_too_large_for_the_prompt_is_a_failed_action(pack_folder:
     assert said(await turn(bot, "hello", state)) == "Hello again."
 
 
+async def test_only_the_last_turn_of_a_very_long_history_must_fit(pack_folder: Callable[..., Path]) -> None:
+    class Small(ScriptedEngine):
+        async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
+            if len(request.messages) > 3:
+                raise PromptTooLong("too long")
+            async for chunk in super().generate(request):
+                yield chunk
+
+    bot = bot_of(saying("Fine."), serve(pack_folder()))
+    bot.engine = Small(saying("Fine."))
+    history = [Message("user", "what?"), Message("assistant", "That.")] * 120
+    assert said(await turn(bot, "and now?", Conversation(id="c1").with_messages(*history))) == "Fine."
+
+
 async def test_buttons_and_reasons_of_an_action_are_bounded(pack_folder: Callable[..., Path]) -> None:
     buttons = [
         {"title": "\x1bGo\x07", "payload": "/go", "secret": "4711"},

@@ -48,7 +48,6 @@ from senmon.routing.router import RouteChoice
 
 MAX_ROUNDS = 4
 MAX_REPAIRS = 2
-MAX_TRIMS = 4
 REPAIR_TEMPERATURE = 0.7
 CALLER_SYSTEM_CHARS = 2000
 _OURS = ("Something broke on our side.", "try again")
@@ -328,7 +327,7 @@ class _Turn:
                 messages = self.state.of(self.served.pack.name) if self.served else self.state.messages
                 before, self.trims = _window(messages, self.trims), self.trims + 1
                 after = _window(messages, self.trims)
-                if self.trims > MAX_TRIMS or after == before:
+                if after == before:
                     raise
                 head = request.messages[: len(request.messages) - len(before)]
                 request = replace(request, messages=(*head, *after))
