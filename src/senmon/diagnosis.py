@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from senmon.errors import SenmonError
+from senmon.errors import AdapterError, SenmonError
+from senmon.packs.pack import Pack
 from senmon.settings import Settings
 from senmon.workspace import Workspace, promoted_here
 
@@ -117,18 +118,24 @@ def _packs(workspace: Workspace) -> Iterator[Finding]:
 
 def _adapters(workspace: Workspace) -> Iterator[Finding]:
     for pack in workspace.packs.values():
-        name = f"adapter of {pack.name}"
-        adapter = promoted_here(workspace, pack)
-        if adapter is not None:
-            workspace.adapters.verify(adapter)
-            yield Finding(name, "ok", f"{adapter.label} ({adapter.card.origin})")
-        elif pack.released_adapter.is_dir():
-            obstacle = workspace.adapters.release_obstacle(pack, workspace.base.digest)
-            found = obstacle or "released with the pack; promoted at the next start"
-            remedy = f"`senmon tune {pack.name}`" if obstacle else ""
-            yield Finding(name, "note" if obstacle else "ok", found, remedy)
-        else:
-            yield Finding(name, "note", "none: served untuned", f"`senmon tune {pack.name}`")
+        try:
+            yield _adapter(workspace, pack)
+        except AdapterError as error:
+            yield Finding(f"adapter of {pack.name}", "fault", error.message, error.remedy)
+
+
+def _adapter(workspace: Workspace, pack: Pack) -> Finding:
+    name = f"adapter of {pack.name}"
+    adapter = promoted_here(workspace, pack)
+    if adapter is not None:
+        workspace.adapters.verify(adapter)
+        return Finding(name, "ok", f"{adapter.label} ({adapter.card.origin})")
+    if pack.released_adapter.is_dir():
+        obstacle = workspace.adapters.release_obstacle(pack, workspace.base.digest)
+        found = obstacle or "released with the pack; promoted at the next start"
+        remedy = f"`senmon tune {pack.name}`" if obstacle else ""
+        return Finding(name, "note" if obstacle else "ok", found, remedy)
+    return Finding(name, "note", "none: served untuned", f"`senmon tune {pack.name}`")
 
 
 def _state(workspace: Workspace) -> Iterator[Finding]:

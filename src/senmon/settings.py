@@ -15,14 +15,20 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def _split(value: object) -> object:
     """Environment variables hold lists as `a,b`."""
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in map(str.strip, value.split(",")) if part)
 
 
 class Settings(BaseSettings):
     """Every setting, its environment variable (`SENMON_` + name in capitals) and its default."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SENMON_", env_file="senmon.env", extra="ignore", frozen=True
+        env_prefix="SENMON_",
+        env_file="senmon.env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
     )
 
     home: Path = Field(Path(".senmon"), description="State: adapters, runs, database, router.")
@@ -50,7 +56,7 @@ class Settings(BaseSettings):
     engine_api_key: SecretStr | None = Field(None, description="Key of that server.")
     encoder: str | None = Field(None, description="Folder or hub id of a sentence encoder.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`.")
-    device: str = Field("auto", description="`auto`, `cpu` or `cuda`.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda`.")
     threads: int | None = Field(None, ge=1, description="Torch threads; default: the machine's cores.")
     slots: int = Field(16, ge=1, le=256, description="Replies generated at once.")
     queue: int = Field(64, ge=0, description="Requests that may wait; more are refused with Retry-After.")
@@ -68,7 +74,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: object) -> Settings:
-        """Read the environment; ConfigError names every wrong variable."""
+        """Read environment and `senmon.env`; ConfigError names every wrong variable."""
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
             return cls(**given)  # type: ignore[arg-type]
@@ -78,3 +84,8 @@ class Settings(BaseSettings):
                 for fault in error.errors(include_input=False)
             )
             raise ConfigError(f"settings: {faults}", remedy="see `senmon doctor --settings`") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"senmon.env: is not UTF-8 text (byte {error.start})",
+                remedy="save it with the encoding UTF-8",
+            ) from error

@@ -18,6 +18,7 @@ from senmon.errors import AdapterError, SenmonError
 from senmon.knowledge import Knowledge
 from senmon.messages import Message
 from senmon.packs.loader import discover
+from senmon.packs.manifest_file import MANIFEST
 from senmon.packs.pack import Pack
 from senmon.rendering import prefix_digest, prefix_message
 from senmon.routing.router import PackRoutes, Router
@@ -55,8 +56,10 @@ class Shelf:
 
     def stamp(self) -> tuple[object, ...]:
         """Changes whenever a pack's files or a promotion change; costs a few hundred stat calls."""
-        roots = self._workspace.settings.packs
-        files = [entry for root in roots if root.is_dir() for entry in sorted(root.glob("*/**/*"))]
+        roots = [root for root in self._workspace.settings.packs if root.is_dir()]
+        # A root may be a pack itself; elsewhere its own files belong to none.
+        patterns = ((root, "**/*" if (root / MANIFEST).is_file() else "*/**/*") for root in roots)
+        files = [entry for root, pattern in patterns for entry in sorted(root.glob(pattern))]
         return (self._workspace.adapters.stamp(), tuple(filter(None, map(_stamp, files))))
 
     def build(self) -> Catalog:

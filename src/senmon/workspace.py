@@ -101,6 +101,12 @@ class Workspace:
             )
         return resolve(*next(iter(recipes), (EMBEDDED, None)))
 
+    def base_for(self, pack: Pack) -> BaseFiles:
+        """The base that a pack is tuned and judged on: the setting, else its own choice, wherever it lies."""
+        if self.settings.base:
+            return self.base
+        return resolve(pack.manifest.recipe.base, pack.manifest.recipe.revision)
+
     @cached_property
     def encoder(self) -> Encoder | None:
         from senmon.embedding import Encoder
@@ -112,11 +118,18 @@ class Workspace:
 
     @cached_property
     def device(self) -> str:
-        if self.settings.device != "auto":
-            return self.settings.device
         from senmon.bases.catalog import best_device
 
-        return best_device()
+        wanted = self.settings.device
+        if wanted == "cpu":
+            return wanted
+        best = best_device()
+        if wanted.startswith("cuda") and best != "cuda":
+            raise ConfigError(
+                f"SENMON_DEVICE={wanted}, but torch finds no CUDA GPU here",
+                remedy="set SENMON_DEVICE=cpu or auto; `senmon doctor` says what this machine has",
+            )
+        return best if wanted == "auto" else wanted
 
     @property
     def threads(self) -> int:

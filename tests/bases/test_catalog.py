@@ -61,6 +61,18 @@ def test_model_and_tokenizer_load(tiny_base: BaseFiles) -> None:
     assert tokenizer.decode(tokenizer.encode("3x - 7 = 11")) == "3x - 7 = 11"
 
 
+def test_damaged_files_of_a_folder_are_told(tiny_base: BaseFiles, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_base.path, copy)
+    weights = next(copy.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BaseCorrupt, match=r"'copy': its model can't be loaded"):
+        load_model(resolve(str(copy)))
+    (copy / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BaseCorrupt, match=r"'copy': its tokenizer can't be loaded"):
+        load_tokenizer(resolve(str(copy)))
+
+
 def test_four_bit_needs_a_gpu(tiny_base: BaseFiles) -> None:
     with pytest.raises(ConfigError, match="quantise"):
         load_model(tiny_base, quantise=True)

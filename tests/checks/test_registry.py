@@ -26,7 +26,8 @@ def test_all_faults_are_told_at_once_with_what_is_there() -> None:
         CheckSpec(name="grounded", options={"count": 3}),
         CheckSpec(name="safety", options={"crisis": "perhaps"}),
         CheckSpec(name="references", options={"x": 1}),
-        CheckSpec(name="maths", options={"nonsense": 1}),
+        CheckSpec(name="maths", options={"nonsense": 1, "problem_slot": 3}),
+        CheckSpec(name="no_telling", options={"level": 2}),
     ]
     with pytest.raises(ConfigError) as raised:
         build_checks(specs)
@@ -38,9 +39,12 @@ def test_all_faults_are_told_at_once_with_what_is_there() -> None:
         "'count'",
         "'crisis'",
         "'references' has no",
-        "'maths'",
+        "'maths', option 'nonsense': no such option",
+        "'maths', option 'problem_slot'",
+        "'no_telling' has no options",
     ):
         assert part in told
+    assert "__init__" not in told
     assert "available checks: grounded, maths, no_telling, references, safety" in told
 
 

@@ -70,6 +70,27 @@ def test_chat_is_one_conversation_of_events(senmon: Runner) -> None:
     assert events[-1]["data"]["provenance"]["pack"] == "shop@0.1.0"  # type: ignore[index]
 
 
+def test_chat_refuses_what_is_no_message_and_goes_on(senmon: Runner) -> None:
+    lines = ["", "x" * 5000, "\x00\x01\x02", "when do you open"]
+    result = senmon("chat", "shop", "--json", "-", text="\n".join(lines) + "\n")
+    assert result.returncode == 0, result.stderr
+    events = records(result.stdout)
+    assert [event["type"] for event in events[:4]] == ["error"] * 3 + ["run"]
+    said = [str(event["data"]["message"]) for event in events[:3]]  # type: ignore[index]
+    assert "is empty" in said[0]
+    assert "at most 4000" in said[1]
+    assert "control character" in said[2]
+    assert events[-1]["type"] == "done"
+
+
+def test_what_the_system_refuses_is_an_error_with_a_remedy(senmon: Runner, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
+    result = senmon("packs", "allow", "shop", "--json")
+    assert result.returncode == 1
+    assert "folder is needed" in records(result.stdout)[-1]["error"]["remedy"]  # type: ignore[index]
+    assert "Traceback" not in result.stderr
+
+
 def test_an_unknown_pack_is_an_error_with_a_remedy(senmon: Runner) -> None:
     result = senmon("chat", "shopp", "--json", "-", text="hi\n")
     assert result.returncode == 1

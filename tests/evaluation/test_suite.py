@@ -76,3 +76,26 @@ def test_reports_all_problems_with_their_lines(pack_folder: Callable[..., Path])
     assert (3, "messages.1") in found
     assert "eval/suite.jsonl:8" in str(caught.value), "the duplicate names the first use"
     assert "order_status" in str(caught.value), "the remedy names what exists"
+    assert all(problem.remedy for problem in caught.value.problems), "each says what to do"
+
+
+def test_a_fault_says_where_it_is_and_what_is_near(pack_folder: Callable[..., Path]) -> None:
+    folder = suite(
+        pack_folder(),
+        {"kind": "reply", "messages": [ASK], "expect": {"contians": ["9"]}, "intend": "hours"},
+        {"kind": "action", "messages": [{"role": "user", "content": " "}], "expect": {"action": None}},
+        {"kind": "action", "messages": [{"role": "tool", "passages": ["hours"]}], "expect": {"action": None}},
+        {"kind": ["reply"], "messages": [ASK], "expect": {}},
+    )
+    with pytest.raises(DataInvalid) as caught:
+        load_suites(load_pack(folder))
+    found = {(problem.line, problem.field): problem.remedy for problem in caught.value.problems}
+    assert found[1, "intend"] == "did you mean `intent`?"
+    assert found[1, "expect.contians"] == "did you mean `contains`?"
+    assert set(found) == {
+        (1, "intend"),
+        (1, "expect.contians"),
+        (2, "messages.0.content"),
+        (3, "messages.0"),
+        (4, "kind"),
+    }

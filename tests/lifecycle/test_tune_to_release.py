@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from senmon.adapters import Adapter, AdapterStore, read_card
 from senmon.bases.catalog import BaseFiles
 from senmon.dataset.loading import load_dataset
 from senmon.engines.local import LocalEngine
-from senmon.errors import AdapterError, AdapterMismatch, AdapterNotFound, GateFailed
+from senmon.engines.protocol import Engine
+from senmon.errors import AdapterError, AdapterMismatch, AdapterNotFound, ConfigError, GateFailed
 from senmon.lifecycle import TuneResult, gate, promote, release, rollback, runs, tune_pack
 from senmon.lifecycle.overrides import overridden
 from senmon.packs.loader import load_pack
@@ -92,6 +94,7 @@ def test_a_good_adapter_passes_and_is_promoted(tuned: Tuned) -> None:
     assert verdict["comparisons"][0]["difference"]["high"] < 0
     names = {path.name for path in result.adapter.path.iterdir()}
     assert {"tokenizer.json", "chat_template.jinja", "curve.png", "README.md"} <= names
+    assert "](curve.png)" in (result.adapter.path / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_run_tells_its_story(tuned: Tuned) -> None:
@@ -104,7 +107,11 @@ def test_the_run_tells_its_story(tuned: Tuned) -> None:
         "eval.json",
         "eval.md",
         "eval.html",
+        "curve.json",
+        "curve.png",
+        "tensorboard",
     }
+    assert json.loads((tuned.result.folder / "curve.json").read_text(encoding="utf-8"))["train"]
     assert any(step.phase == "train" and step.loss for step in tuned.progress)
     assert not (tuned.home / "runs" / "shop" / "work").exists()
 
@@ -148,6 +155,7 @@ async def test_release_and_import(tuned: Tuned, tmp_path: Path) -> None:
     text = (path / "README.md").read_text(encoding="utf-8")
     assert "The full gate **passed**" in text
     assert "| loss |" in text
+    assert "](curve.png)" in text
     measured = yaml.safe_load(text.split("---\n")[1])["model-index"][0]["results"][0]["metrics"]
     assert {"loss", "faultless", "action"} <= {metric["type"] for metric in measured}
     assert str(tuned.home) not in text
@@ -216,3 +224,53 @@ async def test_cancelling_stops_the_tuning_and_keeps_a_checkpoint(tuned: Tuned, 
     state = json.loads((tmp_path / "runs" / "shop" / run.id / "progress.json").read_text(encoding="utf-8"))
     assert state["phase"] == "failed"
     assert state["error"] == "stopped"
+
+
+async def test_an_interrupted_gate_is_gone_on_with(tuned: Tuned, tmp_path: Path) -> None:
+    """The tuned candidate waits for its verdict: the next run trains nothing."""
+    store = AdapterStore(tmp_path)
+    seen: list[TuneProgress] = []
+
+    def stopped() -> LocalEngine:
+        raise asyncio.CancelledError
+
+    async def attempt(engine: Callable[[], Engine]) -> TuneResult:
+        return await tune_pack(
+            tuned.pack,
+            store=store,
+            base=tuned.base,
+            home=tmp_path,
+            engine=engine,
+            recipe=overridden(tuned.pack.manifest.recipe, RECIPE),
+            on_progress=seen.append,
+        )
+
+    with pytest.raises(asyncio.CancelledError):
+        await attempt(stopped)
+    assert any(progress.phase == "train" for progress in seen)
+    assert store.promoted("shop") is None
+    seen.clear()
+    engine = LocalEngine(tuned.base, slots=8, threads=1)
+    try:
+        result = await attempt(lambda: engine)
+    finally:
+        await engine.close()
+    assert not any(progress.phase == "train" for progress in seen)
+    assert result.promoted
+    assert result.adapter.version == tuned.result.adapter.version
+    assert not (tmp_path / "runs" / "shop" / "work").exists()
+
+
+async def test_what_the_gate_would_stumble_over_is_told_before_the_tuning(
+    tuned: Tuned, tmp_path: Path
+) -> None:
+    checks = [{"name": "maths", "options": {"x": 1}}]
+    with pytest.raises(ConfigError, match="no such option"):
+        await tune_pack(
+            load_pack(write_pack(tmp_path / "packs" / "kiosk", checks=checks)),
+            store=AdapterStore(tmp_path),
+            base=tuned.base,
+            home=tmp_path,
+            engine=lambda: pytest.fail("the gate was reached"),
+            on_progress=lambda progress: pytest.fail("it was tuned"),
+        )

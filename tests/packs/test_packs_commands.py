@@ -59,6 +59,9 @@ def test_check_reports_the_problems_of_every_part(senmon: Callable[..., Result],
     text = str(caught.value)
     for part in ("data/bad.jsonl:1", "eval/bad.jsonl:1", "nonsense", "system.md"):
         assert part in text
+    (fault,) = [problem for problem in caught.value.problems if "nonsense" in problem.why]
+    lines = (folder / "pack.yaml").read_text(encoding="utf-8").splitlines()
+    assert "nonsense" in lines[fault.line - 1] and fault.field == "checks.0"
 
 
 def test_a_broken_pack_does_not_hide_the_others(senmon: Callable[..., Result], pack_folder: Make) -> None:

@@ -18,11 +18,13 @@ from safetensors.torch import load_file
 from senmon.adapters import AdapterStore
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.dataset.example import Dataset, Example, Split
-from senmon.errors import ConfigError, DataInvalid, TuningDiverged
+from senmon.dataset.loading import load_dataset
+from senmon.errors import ConfigError, DataInvalid, TuningDiverged, TuningError
 from senmon.messages import Message
 from senmon.packs.loader import load_pack
 from senmon.packs.manifest import Lora, RecipeSpec
 from senmon.packs.pack import Pack
+from senmon.packs.scaffold import scaffold
 from senmon.rendering import prefix_digest, prefix_message
 from senmon.tuning.heldout import heldout_losses
 from senmon.tuning.progress import TuneProgress
@@ -87,7 +89,15 @@ def test_a_candidate_in_pefts_layout(pack: Pack, tiny_base: BaseFiles, tmp_path:
     assert (tmp_path / "out/curve.png").read_bytes().startswith(b"\x89PNG")
     curve = json.loads((tmp_path / "out/curve.json").read_text())
     assert len(curve["train"]) == candidate.metrics["steps"] and len(curve["valid"]) == 4
-    assert any((tmp_path / "out/tensorboard").iterdir()) and not (tmp_path / "out/checkpoint").exists()
+    assert any((tmp_path / "out/tensorboard").iterdir())
+
+    # Asked again, it has nothing left to learn.
+    again: list[TuneProgress] = []
+    same = tune(
+        pack, dataset(), base=tiny_base, out=tmp_path / "out", recipe=RECIPE, on_progress=again.append
+    )
+    assert weights(same.path) == weights(candidate.path)
+    assert not any(p.phase in ("train", "evaluate") for p in again)
 
     # The store takes it as it is.
     adapter = AdapterStore(tmp_path / "home").publish(candidate.path, card)
@@ -272,6 +282,49 @@ def test_auto_on_a_cpu_measures_and_says_so(pack: Pack, tiny_base: BaseFiles, tm
     assert time.monotonic() - started < 30
     assert any("tokens/s" in note for note in notes) and "tokens/s" in candidate.card.recipe["plan"]
     assert candidate.metrics["examples"] == 32
+
+
+def test_one_thread_is_taken_when_it_is_faster_and_kept(
+    pack: Pack, tiny_base: BaseFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As beside a busy process, where two threads wait for each other."""
+    monkeypatch.setattr(
+        "senmon.tuning.tune.measure_speed", lambda *_: 900.0 if torch.get_num_threads() == 1 else 300.0
+    )
+    recipe = RECIPE.model_copy(update={"budget": "auto", "epochs": 1.0})
+    used: list[int] = []
+
+    def interrupt(progress: TuneProgress) -> None:
+        if progress.phase == "train":
+            used.append(torch.get_num_threads())
+            if len(used) == 2:
+                raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tune(pack, dataset(), base=tiny_base, out=tmp_path, recipe=recipe, on_progress=interrupt)
+        monkeypatch.undo()
+        tune(pack, dataset(), base=tiny_base, out=tmp_path, recipe=recipe, on_progress=interrupt)
+        assert set(used) == {1} and len(used) > 2, "a resumed run keeps the number"
+        assert torch.get_num_threads() == 2, "and leaves the process as it was"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_disk_that_refuses_is_told(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").write_text("in the way", encoding="utf-8")
+    with pytest.raises(TuningError, match="could not be written") as error:
+        tune(pack, dataset(), base=tiny_base, out=tmp_path, recipe=RECIPE, checkpoint_seconds=0)
+    assert "disk" in error.value.remedy
+
+
+def test_a_scaffolded_pack_tunes(tiny_base: BaseFiles, tmp_path: Path) -> None:
+    pack = load_pack(scaffold("desk", tmp_path / "packs"))
+    recipe = RECIPE.model_copy(update={"epochs": 1.0, "evaluations": 1})
+    candidate = tune(pack, load_dataset(pack), base=tiny_base, out=tmp_path / "out", recipe=recipe)
+    assert candidate.metrics["valid_loss"] < candidate.metrics["base_valid_loss"]
 
 
 def test_every_unfit_example_is_named(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from senmon.errors import AdapterCorrupt, AdapterError
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+CURVE = "curve.png"
 #: Copied beside the weights when the source has them. Nothing else is ever copied.
 COMPANIONS = (
     "tokenizer.json",
@@ -24,7 +25,7 @@ COMPANIONS = (
     "merges.txt",
     "tokenizer.model",
     "chat_template.jinja",
-    "curve.png",
+    CURVE,
 )
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 CONFIG_BYTES = 1_000_000

@@ -27,7 +27,7 @@ for the pack `{pack}` {pack_version}. It is in PEFT's layout and loads unchanged
 - dataset digest `{dataset_digest}`, prompt digest `{prefix_digest}`, recipe digest `{recipe_digest}`
 
 {recipe}
-
+{curve}
 ## Figures
 
 {figures}
@@ -48,10 +48,16 @@ QUALITY = ("valid_loss", "base_valid_loss")
 
 
 def model_card(
-    card: AdapterCard, *, figures: str = "", verdict: str = "", measured: Mapping[str, float] | None = None
+    card: AdapterCard,
+    *,
+    figures: str = "",
+    verdict: str = "",
+    measured: Mapping[str, float] | None = None,
+    curve: str = "",
 ) -> str:
     """The README. `figures` and `verdict` are Markdown made by the evaluation; empty, the card says so.
 
+    `curve` is the name of the picture of the losses, when one lies beside the README.
     `measured` are the figures for the model index; without them the losses of tuning are taken.
     """
     known = measured or {name: card.metrics[name] for name in QUALITY if name in card.metrics}
@@ -62,6 +68,7 @@ def model_card(
         rslora=" (rank-stabilised)" if card.rslora else "",
         modules=", ".join(card.target_modules),
         recipe=_recipe(card.recipe),
+        curve=f"\n![training and validation loss over the steps]({curve})\n" if curve else "",
         figures=figures or _metrics(card.metrics),
         verdict=verdict
         or "No gate verdict is part of this folder; verdicts are kept beside it in the store.",

@@ -337,7 +337,8 @@ def write_folder(
         if origin.is_file() and not origin.is_symlink():
             shutil.copyfile(origin, target / name)
     durable.write_json(target / folder.CONFIG, dict(config))
-    durable.write_text(target / README, readme or model_card(card))
+    curve = folder.CURVE if (target / folder.CURVE).is_file() else ""
+    durable.write_text(target / README, readme or model_card(card, curve=curve))
     files = {path.name: folder.file_digest(path) for path in sorted(target.iterdir())}
     durable.write_json(target / CARD_FILE, card.model_copy(update={"files": files}).model_dump(mode="json"))
 

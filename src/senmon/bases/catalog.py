@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -144,7 +146,22 @@ def load_tokenizer(files: BaseFiles) -> Any:
     """The base's fast tokenizer (`transformers.PreTrainedTokenizerFast`)."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(files.path, local_files_only=True, trust_remote_code=False)
+    with _loading(files, "tokenizer"):
+        return AutoTokenizer.from_pretrained(files.path, local_files_only=True, trust_remote_code=False)
+
+
+@contextmanager
+def _loading(files: BaseFiles, part: str) -> Iterator[None]:
+    """What the libraries say of damaged files, as one BaseCorrupt that names the base."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise BaseCorrupt(
+            f"base {files.name!r}: its {part} can't be loaded ({str(error)[:300]})",
+            remedy=f"check the files in {files.path}, or fetch the base again",
+        ) from error
 
 
 def best_device() -> str:
@@ -159,7 +176,8 @@ def load_model(
 ) -> Any:
     """The base in eval mode, memory-mapped from safetensors: fp32 on a CPU, bf16 on a GPU unless told.
 
-    `quantise` loads 4-bit NF4 weights and needs CUDA and bitsandbytes (ConfigError without).
+    `quantise` loads 4-bit NF4 weights and needs CUDA and bitsandbytes (ConfigError without). Raises
+    BaseCorrupt when the files are damaged.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -168,15 +186,16 @@ def load_model(
     disable_progress_bar()
     chosen = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
     extra = {"quantization_config": _four_bit(device)} if quantise else {}
-    model = AutoModelForCausalLM.from_pretrained(
-        files.path,
-        dtype=chosen,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        attn_implementation="sdpa",
-        **extra,
-    )
+    with _loading(files, "model"):
+        model = AutoModelForCausalLM.from_pretrained(
+            files.path,
+            dtype=chosen,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            **extra,
+        )
     return (model if quantise else model.to(device)).eval()
 
 

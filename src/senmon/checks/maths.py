@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from senmon.checks.maths_algebra import BeyondError, evaluate
 from senmon.checks.maths_nodes import (
     Node,
@@ -40,6 +42,16 @@ class _Reading:
     problem: Problem | None
     letters: dict[str, Fraction] = field(default_factory=dict)
     first: dict[frozenset[str], Span] = field(default_factory=dict)
+
+
+class MathsOptions(BaseModel):
+    """Options of the check `maths`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    problem_slot: str = Field(
+        "problem", min_length=1, description="The slot that holds the open problem as text."
+    )
 
 
 class MathsCheck:

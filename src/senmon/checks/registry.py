@@ -37,8 +37,6 @@ def build_checks(specs: Sequence[CheckSpec], *, system: str = "") -> tuple[Check
             faults.append(str(error))
         except ValidationError as error:
             faults += [_option_fault(spec.name, dict(fault)) for fault in error.errors()]
-        except (TypeError, ValueError) as error:
-            faults.append(f"check {spec.name!r}: {error}")
     if faults:
         raise ConfigError("; ".join(faults), remedy=f"available checks: {', '.join(available())}")
     return tuple(checks)
@@ -58,16 +56,22 @@ def _build(spec: CheckSpec, system: str) -> Check:
     return builder(spec.options, system)
 
 
+def _refuse_options(check: str, options: Options) -> None:
+    if options:
+        raise ConfigError(f"check {check!r} has no options, but got: {', '.join(sorted(options))}")
+
+
 def _option_fault(check: str, fault: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in fault["loc"])
-    return f"check {check!r}, option {place!r}: {fault['msg'].lower()}"
+    unknown = fault["type"] == "extra_forbidden"
+    why = "no such option (docs/packs.md lists them)" if unknown else fault["msg"].lower()
+    return f"check {check!r}, option {place!r}: {why}"
 
 
 def _references(options: Options, system: str) -> Check:
     from senmon.checks.references import References
 
-    if options:
-        raise ConfigError(f"check 'references' has no options, but got: {', '.join(sorted(options))}")
+    _refuse_options("references", options)
     return References()
 
 
@@ -84,15 +88,16 @@ def _safety(options: Options, system: str) -> Check:
 
 
 def _maths(options: Options, system: str) -> Check:
-    from senmon.checks.maths import MathsCheck
+    from senmon.checks.maths import MathsCheck, MathsOptions
 
-    return MathsCheck(**options)
+    return MathsCheck(problem_slot=MathsOptions.model_validate(options).problem_slot)
 
 
 def _no_telling(options: Options, system: str) -> Check:
     from senmon.checks.no_telling import NoTellingCheck
 
-    return NoTellingCheck(**options)
+    _refuse_options("no_telling", options)
+    return NoTellingCheck()
 
 
 _BUILDERS: Mapping[str, Callable[[Options, str], Check]] = {

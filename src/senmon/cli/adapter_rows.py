@@ -33,6 +33,12 @@ def adapter_rows(workspace: Workspace, name: str | None) -> list[dict[str, Any]]
     return rows
 
 
+def base_digest(workspace: Workspace, name: str) -> str:
+    """Of the base that the pack is served on; of the common one when the pack is gone."""
+    pack = _pack(workspace, name)
+    return (workspace.base_for(pack) if pack else workspace.base).digest
+
+
 def _pack(workspace: Workspace, name: str) -> Pack | None:
     from senmon.errors import PackError
 
@@ -142,7 +148,8 @@ async def released(
     from senmon.lifecycle import release
 
     pack = workspace.pack(name)
-    engine = judging_engine(workspace, workspace.base)
+    base = workspace.base_for(pack)
+    engine = judging_engine(workspace, base)
     shown = Shown(json=False)
     shown.progress.disable = json
     try:
@@ -150,7 +157,7 @@ async def released(
             return await release(
                 pack,
                 store=workspace.adapters,
-                base=workspace.base,
+                base=base,
                 engine=engine,
                 version=version,
                 on_progress=None if json else shown.evaluation,

@@ -48,11 +48,12 @@ def promote(
     json: Json = False,
 ) -> None:
     """Serve this version from now on; a running server follows within a second."""
+    from senmon.cli.adapter_rows import base_digest
     from senmon.lifecycle import promote as serve
     from senmon.workspace import Workspace
 
     workspace = Workspace.open(Settings.load())
-    digest = workspace.base.digest
+    digest = base_digest(workspace, pack)
     adapter = serve(workspace.adapters, pack, version, base_digest=digest, reason=reason, force=force)
     emit({"pack": pack, "promoted": adapter.version}, f"{adapter.label} is promoted", json=json)
 

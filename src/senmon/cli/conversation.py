@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from senmon.cli.output import console, emit_line, note
-from senmon.errors import PackNotFound
+from senmon.errors import PackNotFound, RequestInvalid
 from senmon.messages import Conversation, Event, Identity
 from senmon.routing.router import Router
+from senmon.server.text import SpokenText, check_length
 from senmon.settings import Settings
 from senmon.shelf import Shelf
 from senmon.workspace import Workspace
@@ -36,7 +38,12 @@ async def talk(
     identity = Identity(customer=customer)
     state = Conversation(id="terminal")
     try:
-        for text in lines:
+        for line in lines:
+            try:
+                text = spoken(line, settings.max_message_chars)
+            except RequestInvalid as error:
+                _show(Event("error", {"code": error.code, "message": str(error)}), json)
+                continue
             run = Event("run", {"text": text}, {"messages": [{"role": "user", "content": text}]})
             before, state = state, state.apply(run)
             if json:
@@ -46,6 +53,16 @@ async def talk(
                 _show(event, json)
     finally:
         await workspace.engine().close()
+
+
+def spoken(line: str, limit: int) -> str:
+    """A message as the server would take it. Raises RequestInvalid for an empty, over-long or binary one."""
+    check_length(line, limit, "the message")
+    try:
+        return TypeAdapter(SpokenText).validate_python(line)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ") if line.strip() else "is empty"
+        raise RequestInvalid(f"the message {why}", remedy="write it as plain text") from error
 
 
 def _show(event: Event, json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from senmon import __version__
 from senmon.cli import output
-from senmon.errors import ProblemsError, SenmonError
+from senmon.errors import ConfigError, ProblemsError, SenmonError
 
 app = typer.Typer(
     name="senmon",
@@ -70,6 +71,29 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        _report(_system_fault(error))
+        sys.exit(1)
+
+
+#: What the system refuses and people can mend; anything else is a fault of ours and shows its trace.
+_REMEDIES = {
+    errno.ENOSPC: "free disk space; nothing half-written is left",
+    errno.EDQUOT: "free disk space; nothing half-written is left",
+    errno.EACCES: "check the permissions, or name another place",
+    errno.EPERM: "check the permissions, or name another place",
+    errno.EROFS: "name a place that can be written, SENMON_HOME for the state",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it, or name another place",
+    errno.EEXIST: "a file stands where a folder is needed: move it, or name another place",
+    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+}
+
+
+def _system_fault(error: OSError) -> SenmonError:
+    place = f"{error.filename}: " if error.filename else ""
+    return ConfigError(f"{place}{error.strerror or error}", remedy=_REMEDIES[error.errno or 0])
 
 
 def _report(error: SenmonError) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from senmon.cli import output
-from senmon.errors import DataInvalid, PackInvalid, Problem, ProblemsError, SenmonError
+from senmon.errors import ConfigError, DataInvalid, PackInvalid, Problem, ProblemsError, SenmonError
 from senmon.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,14 +89,13 @@ def _workspace() -> Workspace:
 
 def _inspected(pack: Pack) -> tuple[Any, list[Problem]]:
     """The dataset, and the problems of everything that a pack holds."""
-    from senmon.checks.registry import build_checks
     from senmon.dataset.loading import load_dataset
     from senmon.evaluation.suite import load_suites
 
     problems: list[Problem] = []
     dataset = _taken(lambda: load_dataset(pack), problems, pack)
     _taken(lambda: load_suites(pack), problems, pack)
-    _taken(lambda: build_checks(pack.manifest.checks, system=pack.system), problems, pack)
+    problems.extend(_check_problems(pack))
     problems.extend(_prefix_problems(pack))
     return dataset, problems
 
@@ -109,6 +108,21 @@ def _taken(read: Callable[[], Any], problems: list[Problem], pack: Pack) -> Any:
     except SenmonError as error:
         problems.append(Problem(str(pack.path / "pack.yaml"), 0, "", error.message, error.remedy))
     return None
+
+
+def _check_problems(pack: Pack) -> Iterator[Problem]:
+    """Unknown checks and wrong options, each at its line."""
+    from senmon.checks.registry import build_checks
+    from senmon.packs.manifest_file import MANIFEST, read_manifest
+
+    manifest, source = read_manifest(pack.path)
+    for index, spec in enumerate(manifest.checks):
+        try:
+            build_checks([spec], system=pack.system)
+        except ConfigError as error:
+            line = source.line(("checks", index))
+            place = str(pack.path / MANIFEST)
+            yield Problem(place, line, f"checks.{index}", error.message, error.remedy)
 
 
 def _prefix_problems(pack: Pack) -> tuple[Problem, ...]:

@@ -11,6 +11,8 @@ from typing import Any
 from rich.markup import escape
 from rich.panel import Panel
 
+from senmon.adapters import stale
+from senmon.assistant import ServedPack
 from senmon.cli.output import console, emit_line, errors
 from senmon.errors import SenmonError
 from senmon.server.app import create_app
@@ -18,6 +20,7 @@ from senmon.server.logging import configure_logging
 from senmon.server.serve import Server, bind, make_server
 from senmon.settings import Settings
 from senmon.tuner import BackgroundTuner
+from senmon.tuning.recipe import recipe_digest
 from senmon.workspace import Workspace
 
 Report = Callable[[dict[str, object]], None]
@@ -73,16 +76,42 @@ async def _beside(
     while not server.started:
         await asyncio.sleep(0.05)
     _announce(workspace, address, time.monotonic() - began, json)
-    untuned = [name for name, served in workspace.catalog.packs.items() if served.adapter is None]
-    if not (tune and untuned):
+    report = _reporter(json)
+    untuned = await asyncio.to_thread(_untuned, workspace, report) if tune else []
+    if not untuned:
         return
-    tuner = BackgroundTuner(workspace.settings, workspace.home, _reporter(json))
+    tuner = BackgroundTuner(workspace.settings, workspace.home, report)
     follow = asyncio.create_task(_follow(workspace, json))
     try:
         await tuner.run(untuned)
     finally:
         follow.cancel()
         await tuner.stop()
+
+
+def _untuned(workspace: Workspace, report: Callable[[str, str], None]) -> list[str]:
+    """The packs to tune. One whose adapter was judged and is not served would only be tuned to the same."""
+    names = []
+    for name, served in workspace.catalog.packs.items():
+        if served.adapter is not None:
+            continue
+        if _judged(workspace, served):
+            report(name, "set_aside")
+        else:
+            names.append(name)
+    return names
+
+
+def _judged(workspace: Workspace, served: ServedPack) -> bool:
+    """Whether there is a verdict on an adapter of exactly this pack and base."""
+    digests = (served.dataset_digest, served.prefix_digest, recipe_digest(served.pack.manifest.recipe))
+    base = workspace.base.digest
+    return any(
+        adapter.card.base_digest == base
+        and not stale(adapter, *digests)
+        and workspace.adapters.verdicts(adapter)
+        for adapter in workspace.adapters.list(served.pack.name)
+    )
 
 
 def _announce(workspace: Workspace, address: str, seconds: float, json: bool) -> None:
@@ -118,6 +147,8 @@ def _reporter(json: bool) -> Callable[[str, str], None]:
     words = {
         "tuning": "is tuned in the background; it is served untuned meanwhile",
         "tuned": "is tuned, passed the gate and is served with its adapter",
+        "set_aside": "has an adapter that failed the gate or was taken back; it is served untuned, "
+        "until data or recipe change or `senmon tune` is asked for",
         "failed": "could not be tuned or did not pass: see `senmon adapters list` and runs/background.log",
     }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from senmon.evaluation.evaluate import EvalProgress
     from senmon.evaluation.result import EvalReport
     from senmon.lifecycle import TuneResult
+    from senmon.packs.manifest import RecipeSpec
     from senmon.packs.pack import Pack
     from senmon.tuning.tune import TuneProgress
     from senmon.workspace import Workspace
@@ -76,7 +77,6 @@ async def tuned(
     workspace: Workspace, name: str, settings: Sequence[str], *, full: bool, promote: bool, json: bool
 ) -> bool:
     """Run a tuning and print what came of it. True when the adapter passed the gate."""
-    from senmon.bases.catalog import resolve
     from senmon.dataset.loading import load_dataset
     from senmon.lifecycle import tune_pack
     from senmon.lifecycle.overrides import overridden
@@ -84,8 +84,7 @@ async def tuned(
 
     pack = workspace.pack(name)
     recipe = overridden(pack.manifest.recipe, settings)
-    chosen = (recipe.base, recipe.revision) != (pack.manifest.recipe.base, pack.manifest.recipe.revision)
-    base = resolve(recipe.base, recipe.revision) if chosen else workspace.base
+    base = _base(workspace, pack, recipe)
     if os.environ.get("RANK", "0") != "0":  # under `accelerate launch`: the first process leads and judges
         work = work_folder(workspace.home, pack)
         await asyncio.to_thread(tune_candidate, pack, load_dataset(pack), base, work, recipe)
@@ -120,6 +119,16 @@ async def tuned(
     return result.verdict.passed
 
 
+def _base(workspace: Workspace, pack: Pack, recipe: RecipeSpec) -> BaseFiles:
+    """`--set base=…` wins, then SENMON_BASE, then the pack's own choice."""
+    from senmon.bases.catalog import resolve
+
+    own = pack.manifest.recipe
+    if (recipe.base, recipe.revision) != (own.base, own.revision):
+        return resolve(recipe.base, recipe.revision)
+    return workspace.base_for(pack)
+
+
 def judging_engine(workspace: Workspace, base: BaseFiles) -> Engine:
     """A local engine whatever serves: another server would not know an adapter that was just made."""
     from senmon.engines.local import LocalEngine
@@ -132,6 +141,7 @@ def _print_result(result: TuneResult, *, json: bool) -> None:
         "event": "result",
         "run": result.run,
         "version": result.adapter.version,
+        "passed": result.verdict.passed,
         "promoted": result.promoted,
         "seconds": round(result.seconds, 1),
         "verdict": result.verdict.summary(),
@@ -157,12 +167,13 @@ async def evaluated(
     dataset = load_dataset(pack)
     promoted = workspace.adapters.promoted(pack.name)
     adapter = workspace.adapters.get(pack.name, version) if version else promoted
-    engine = judging_engine(workspace, workspace.base)
+    base = workspace.base_for(pack)
+    engine = judging_engine(workspace, base)
     shown = Shown(json=False)
     shown.progress.disable = json
     options: dict[str, Any] = {
         "engine": engine,
-        "base": workspace.base,
+        "base": base,
         "mode": "full" if full else "quick",
         "route": _route(workspace, pack),
     }

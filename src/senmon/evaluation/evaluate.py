@@ -30,6 +30,8 @@ QUICK_SECONDS = 90.0
 #: Share of the time that losses may take; the rest is for replies.
 LOSS_SHARE = 0.4
 LOSS_CHUNK = 40
+#: Without a limit of time: large, as each chunk loads the model, yet an interruption must not wait long.
+FULL_LOSS_CHUNK = 200
 REPLY_CHUNK = 12
 FEW = 20
 
@@ -131,7 +133,7 @@ class _Run:
             self.notes.append("the loss was not measured: the base's weights are not on this machine")
             return found
         chosen = spread_examples(examples, limit=QUICK_LOSSES if self.mode == "quick" else None)
-        done, size = 0, LOSS_CHUNK if self.clock.limit is not None else len(chosen)
+        done, size = 0, LOSS_CHUNK if self.clock.limit is not None else FULL_LOSS_CHUNK
         while done < len(chosen):
             begun = time.monotonic()
             chunk = chosen[done : done + size]

@@ -32,7 +32,21 @@ def context_of(pack: Pack, messages: Sequence[Message]) -> CheckContext:
             facts.update(flatten_facts(_result(message.content)))
     shown = tuple(passages.values())
     facts = {**flatten_facts({}, shown), **facts}
-    return CheckContext(tuple(messages), shown, facts)
+    return CheckContext(tuple(messages), shown, facts, slots_of(messages))
+
+
+def slots_of(messages: Sequence[Message]) -> Mapping[str, Any]:
+    """The slots that the calls so far filled: arguments go to same-named slots.
+
+    What actions set beyond that is not part of a conversation, and no action runs in an evaluation: it might
+    change something outside.
+    """
+    return {
+        name: value
+        for message in messages
+        for call in message.tool_calls
+        for name, value in call.arguments.items()
+    }
 
 
 def _passages(pack: Pack, content: str) -> tuple[Passage, ...]:

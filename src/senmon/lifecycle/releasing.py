@@ -50,7 +50,13 @@ async def release(
             f"{adapter.label} may not be released: {'; '.join(verdict.reasons)}",
             remedy=f"see what it gets wrong: senmon eval {pack.name} --full; improve the data and tune again",
         )
-    return write_release(pack, adapter, verdict), verdict
+    try:
+        return write_release(pack, adapter, verdict), verdict
+    except OSError as error:
+        raise AdapterError(
+            f"{pack.released_adapter}: the release could not be written ({error.strerror or error})",
+            remedy="free disk space or check permissions, then release again",
+        ) from error
 
 
 def chosen(store: AdapterStore, pack: Pack, version: str | None) -> Adapter:
@@ -90,15 +96,18 @@ def write_release(pack: Pack, adapter: Adapter, verdict: GateVerdict) -> Path:
     target = pack.released_adapter
     card = adapter.card.model_copy(update={"origin": "release", "pack_version": pack.manifest.version})
     measured = {name: round(metric.value, 4) for name, metric in verdict.metrics[CANDIDATE].items()}
+    whole = sum(path.stat().st_size for path in adapter.path.iterdir())
+    small = whole <= RELEASE_BYTES - ROOM
     readme = model_card.model_card(
-        card, figures=verdict.figures(), verdict=verdict.markdown(), measured=measured
+        card,
+        figures=verdict.figures(),
+        verdict=verdict.markdown(),
+        measured=measured,
+        curve=folder.CURVE if small and (adapter.path / folder.CURVE).is_file() else "",
     )
     config = folder.read_config(adapter.path)
-    whole = sum(path.stat().st_size for path in adapter.path.iterdir())
     # Beside the pack, not in it: a folder in the pack would change the pack's digest for a moment.
     with durable.temporary_folder(pack.path.parent) as temporary:
-        write_folder(
-            temporary, adapter.path, config, card, readme=readme, companions=whole <= RELEASE_BYTES - ROOM
-        )
+        write_folder(temporary, adapter.path, config, card, readme=readme, companions=small)
         durable.install_folder(temporary, target)
     return target

@@ -6,7 +6,7 @@ import time
 import uuid
 from asyncio import CancelledError
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,8 @@ def recorded(home: Path, pack: str) -> Iterator[RunRecorder]:
         try:
             yield recorder
         except BaseException as error:
-            recorder.finish(phase="failed", error=_words(error))
+            with suppress(OSError):  # a full disk may be why it failed
+                recorder.finish(phase="failed", error=_words(error))
             raise
 
 

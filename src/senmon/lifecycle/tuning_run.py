@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from senmon.adapters import Adapter, AdapterStore
 from senmon.bases.catalog import BaseFiles
+from senmon.checks.registry import build_checks
 from senmon.dataset.loading import load_dataset
 from senmon.engines.protocol import Engine
 from senmon.errors import AdapterError
 from senmon.evaluation.evaluate import EvalProgress, Mode
 from senmon.evaluation.report import write_report
+from senmon.evaluation.suite import load_suites
 from senmon.lifecycle.gating import GateVerdict, gate
 from senmon.lifecycle.runs import RunRecorder, recorded
 from senmon.packs.manifest import RecipeSpec
@@ -77,13 +79,14 @@ async def tune_pack(
     """Tune, publish, judge, and promote when the gate passed and `promote` is true.
 
     `engine` is called after tuning and must serve `base`; whoever made the engine closes it. The callbacks
-    run in another thread. Cancelling stops at the next step and leaves a checkpoint to go on from. A failed
-    gate raises nothing: the result says so, and the adapter stays published for `senmon adapters`.
-    Raises TuningInProgress, DataInvalid, TuningError, AdapterError, EngineError.
+    run in another thread. Cancelling stops at the next step and leaves a checkpoint to go on from: while the
+    gate runs too, so that the next call has nothing left to tune. A failed gate raises nothing: the result
+    says so, and the adapter stays published for `senmon adapters`.
+    Raises TuningInProgress, DataInvalid, ConfigError, TuningError, AdapterError, EngineError.
     """
     begun = time.monotonic()
     with recorded(home, pack.name) as run:
-        dataset = await asyncio.to_thread(load_dataset, pack)
+        dataset = await asyncio.to_thread(sound_dataset, pack)
         before = await asyncio.to_thread(sound_promoted, store, pack.name)
         out = work_folder(home, pack)
         work = partial(tune_candidate, pack, dataset, base, out, recipe, device=device, threads=threads)
@@ -108,7 +111,7 @@ async def tune_pack(
             store.promote(
                 pack.name, adapter.version, reason=f"passed the {mode} gate", base_digest=base.digest
             )
-        shutil.rmtree(out, ignore_errors=True)
+        await asyncio.to_thread(keep_curve, out, run.folder)
         result = TuneResult(run.progress.id, adapter, verdict, promoted, time.monotonic() - begun, run.folder)
         run.finish(phase="done", passed=verdict.passed, promoted=promoted, result=result.summary, note="")
     return result
@@ -117,6 +120,25 @@ async def tune_pack(
 def work_folder(home: Path, pack: Pack) -> Path:
     """Where a pack is tuned: the same for each run, so that an interrupted one can be resumed."""
     return home / "runs" / pack.name / "work"
+
+
+def sound_dataset(pack: Pack) -> Dataset:
+    """The pack's data. What the gate would stumble over is told now, not after minutes of tuning.
+
+    Raises DataInvalid for data and suites, ConfigError for checks.
+    """
+    dataset = load_dataset(pack)
+    load_suites(pack)
+    build_checks(pack.manifest.checks, system=pack.system)
+    return dataset
+
+
+def keep_curve(work: Path, folder: Path) -> None:
+    """What the run looked like stays beside its progress; the rest of its work has been published."""
+    for name in ("curve.json", "curve.png", "tensorboard"):
+        if (work / name).exists():
+            shutil.move(work / name, folder / name)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def publish(

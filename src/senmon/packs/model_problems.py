@@ -34,6 +34,12 @@ def model_problems(
 
 
 def _problem(model: type[BaseModel], detail: Any, source: YamlText, path: str) -> Problem:
+    place, why, remedy = field_fault(model, detail)
+    return Problem(path, source.line(place), dotted(place), why, remedy)
+
+
+def field_fault(model: type[BaseModel], detail: Any) -> tuple[Place, str, str]:
+    """Place, reason and remedy of one error of `ValidationError.errors()`."""
     place: Place = tuple(detail["loc"])
     kind, why = detail["type"], _sentence(detail["msg"])
     owner, info = _locate(model, place)
@@ -44,7 +50,7 @@ def _problem(model: type[BaseModel], detail: Any, source: YamlText, path: str) -
         why, remedy = "is missing", f"add it{description}"
     else:
         remedy = _SHAPES.get(kind) or (info.description if info else None) or "correct the value"
-    return Problem(path, source.line(place), dotted(place), why, remedy)
+    return place, why, remedy
 
 
 def _sentence(message: str) -> str:

@@ -32,7 +32,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run does: which rows, how often. Stored in the checkpoint, so a resumed run keeps it."""
+    """What a run does: which rows, how often, on how many threads (0: as it finds them).
+
+    Stored in the checkpoint, so a resumed run keeps it: another number of threads would give other bits.
+    """
 
     rows: tuple[int, ...]
     valid: tuple[int, ...]
@@ -40,6 +43,7 @@ class Plan:
     steps: int
     note: str
     tokens_per_second: float = 0.0
+    threads: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from senmon.adapters.durable import fsync_file, fsync_folder
 from senmon.tuning import lora
 from senmon.tuning.budget import Plan
+from senmon.tuning.disk import writing
 from senmon.tuning.divergence import Divergence
 
 FILE = "state.safetensors"
@@ -63,9 +64,17 @@ def save(
     position: Position,
     plan: Plan,
 ) -> None:
-    """Write the checkpoint. Killed at any moment, the folder holds the old one or the new one."""
-    from safetensors.torch import save_file
+    """Write the checkpoint. Killed at any moment, the folder holds the old one or the new one.
 
+    Raises TuningError when it can't be written; the old one stays.
+    """
+    with writing(folder / FILE):
+        _write(folder, _tensors(model, optimizer, best), _state(identity, position, plan))
+
+
+def _tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]
+) -> dict[str, Tensor]:
     tensors = {f"weight/{name}": tensor for name, tensor in lora.snapshot(model).items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for name, parameter in lora.parameters(model).items():
@@ -74,14 +83,21 @@ def save(
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    state = {"identity": identity, "format": FORMAT, "position": asdict(position), "plan": plan.to_json()}
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _state(identity: str, position: Position, plan: Plan) -> str:
+    return json.dumps(
+        {"identity": identity, "format": FORMAT, "position": asdict(position), "plan": plan.to_json()}
+    )
+
+
+def _write(folder: Path, tensors: dict[str, Tensor], state: str) -> None:
+    from safetensors.torch import save_file
+
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{FILE}.tmp"
-    save_file(
-        {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
-        draft,
-        metadata={"state": json.dumps(state)},
-    )
+    save_file(tensors, draft, metadata={"state": state})
     fsync_file(draft)
     draft.replace(folder / FILE)
     fsync_folder(folder)
@@ -122,10 +138,3 @@ def apply(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optim
     torch.set_rng_state(random["cpu"])
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])
-
-
-def remove(folder: Path) -> None:
-    """Forget a finished run."""
-    (folder / FILE).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

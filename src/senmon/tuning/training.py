@@ -29,7 +29,7 @@ from senmon.tuning.shared_prefix import SharedPrefixLoss
 BETTER = 1e-4
 #: Steps before a run may be judged too slow for its time.
 PACE_STEPS = 5
-MEASURE_SECONDS, MEASURE_BATCHES = 4.0, 8
+MEASURE_SECONDS, MEASURE_BATCHES = 3.0, 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from senmon.rendering import Renderer, prefix_digest, prefix_message
 from senmon.tuning import checkpoint, lora
 from senmon.tuning.budget import Plan, limits, plan_everything, plan_within
 from senmon.tuning.curve import Scalars, write_curve
+from senmon.tuning.disk import writing
 from senmon.tuning.lock import tuning_lock
 from senmon.tuning.progress import OnProgress, TuneProgress, ignore
 from senmon.tuning.recipe import recipe_digest
@@ -65,12 +66,14 @@ def tune(
 ) -> Candidate:
     """Tune a LoRA adapter on `dataset.split("train")`; early stopping looks at `split("valid")`.
 
-    Writes `adapter/`, `checkpoint/` (while it runs), `tensorboard/`, `curve.json` and `curve.png` into
-    `out`. Called again with the same inputs after a kill it goes on where it was, on a CPU with the same
-    weights to the bit. `device` None takes the GPU when there is one. Under `accelerate launch` all
-    processes share the work and the main one writes.
+    Writes `adapter/`, `checkpoint/`, `tensorboard/`, `curve.json` and `curve.png` into `out`. Called again
+    with the same inputs after a kill it goes on where it was, on a CPU with the same weights to the bit;
+    after its end it gives the same candidate at once: `out` is removed by whoever has used it. `device` None
+    takes the GPU when there is one; `threads` None the faster of all and one; a resumed run keeps its
+    number. Under `accelerate launch` all processes share the work and the main one writes.
 
-    Raises DataInvalid (every unfit example), ConfigError, TuningInProgress, TuningDiverged.
+    Raises DataInvalid (every unfit example), ConfigError, TuningInProgress, TuningDiverged, TuningError
+    when the disk is full.
     """
     from accelerate import Accelerator
 
@@ -80,6 +83,7 @@ def tune(
     with lock, _threads(threads):
         tuning = _Tuning(pack, dataset, base, out, recipe or pack.manifest.recipe, accelerator)
         tuning.report = on_progress if on_progress and accelerator.is_main_process else ignore
+        tuning.choose_threads = threads is None and accelerator.device.type == "cpu"
         return tuning.run(began, resume=resume, checkpoint_seconds=checkpoint_seconds)
 
 
@@ -110,6 +114,7 @@ class _Tuning:
         self.pack, self.dataset, self.base, self.out = pack, dataset, base, out
         self.recipe, self.accelerator = fit_to_device(recipe, str(accelerator.device.type)), accelerator
         self.report: OnProgress = ignore
+        self.choose_threads = False
         self.renderer = Renderer(load_tokenizer(base))
 
     def run(self, began: float, *, resume: bool, checkpoint_seconds: float) -> Candidate:
@@ -130,6 +135,8 @@ class _Tuning:
         )
         saved = checkpoint.load(job.folder, job.identity) if resume else None
         plan = saved.plan if saved else self._plan(job, loss)
+        if plan.threads and self._device == "cpu":
+            torch.set_num_threads(plan.threads)
         training = Training(job, plan, loss, self.accelerator, self.report)
         if saved:
             training.resume(saved)
@@ -176,15 +183,31 @@ class _Tuning:
         if job.limits is not None:
             self.report(TuneProgress("measure", note="measuring the speed of this machine"))
             state = torch.get_rng_state()
-            speed = measure_speed(loss, job, self.accelerator.device) * self.accelerator.num_processes
+            speed = self._speed(job, loss) * self.accelerator.num_processes
             torch.set_rng_state(state)
             seconds = job.limits.aim - (time.monotonic() - job.began)
             plan = plan_within(job.rows, job.valid, self.recipe, seconds=seconds, speed=speed)
+        if self._device == "cpu":
+            plan = replace(plan, threads=torch.get_num_threads())
         if self.accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list
 
             plan = Plan.from_json(broadcast_object_list([plan.to_json()])[0])
         return plan
+
+    def _speed(self, job: Job, loss: SharedPrefixLoss) -> float:
+        """Tokens a second, after choosing the threads: beside a busy process one can be faster than many."""
+        device, many = self.accelerator.device, torch.get_num_threads()
+        speed = measure_speed(loss, job, device)
+        if not self.choose_threads or many == 1:
+            return speed
+        torch.set_num_threads(1)
+        alone = measure_speed(loss, job, device)
+        if alone > speed:
+            self.report(TuneProgress("measure", note=f"1 thread is faster than {many}: {alone:.0f} tokens/s"))
+            return alone
+        torch.set_num_threads(many)
+        return speed
 
     def _train(self, training: Training) -> None:
         main = self.accelerator.is_main_process
@@ -205,16 +228,17 @@ class _Tuning:
         card = self._card(training.plan, metrics)
         path = self.out / "adapter"
         if self.accelerator.is_main_process:
-            curve = write_curve(self.out, position, title=f"{self.pack.manifest.title}: tuning loss")
-            template = self.renderer.scaffold.jinja()
-            lora.save(
-                training.loss.model, path, base=self.base, card=card, template=template, extras=(curve,)
-            )
-            checkpoint.remove(training.job.folder)
+            with writing(path):
+                self._write(path, training, card)
         self.accelerator.wait_for_everyone()
         valid, steps = metrics.get("valid_loss"), training.plan.steps
         self.report(TuneProgress("done", position.step, steps, valid_loss=valid, note=str(path)))
         return Candidate(path, card, metrics, training.plan.note, self.out / "curve.png")
+
+    def _write(self, path: Path, training: Training, card: AdapterCard) -> None:
+        curve = write_curve(self.out, training.position, title=f"{self.pack.manifest.title}: tuning loss")
+        template = self.renderer.scaffold.jinja()
+        lora.save(training.loss.model, path, base=self.base, card=card, template=template, extras=(curve,))
 
     def _metrics(self, training: Training) -> dict[str, float]:
         """`valid_loss` is of the rounded weights, as they are published."""
