@@ -75,6 +75,6 @@ def _show(event: Event, json: bool) -> None:
     elif event.type == "delta":
         console.print(event.data["text"], end="", markup=False)
     elif event.type == "error":
-        console.print(f"[red]{escape(str(event.data['message']))}[/]")
+        console.print(f"[red]{escape(str(event.private.get('detail') or event.data['message']))}[/]")
     elif event.type == "done":
         console.print()
