@@ -41,7 +41,7 @@ def root(
 
 def compose() -> None:
     """Put the groups together; once per process."""
-    from senmon.cli import adapters, chatting, doctor, importing, packs, serving, tuning
+    from senmon.cli import adapters, base, chatting, doctor, importing, packs, serving, tuning
 
     app.command(rich_help_panel="Serve")(serving.up)
     app.command(rich_help_panel="Serve")(serving.serve)
@@ -54,6 +54,7 @@ def compose() -> None:
     app.command(rich_help_panel="Adapters")(tuning.tune)
     app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
+    app.add_typer(base.app, name="base", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)
 
 
