@@ -29,7 +29,9 @@ from senmon.tuning.shared_prefix import SharedPrefixLoss
 BETTER = 1e-4
 #: Steps before a run may be judged too slow for its time.
 PACE_STEPS = 5
-MEASURE_SECONDS, MEASURE_BATCHES = 3.0, 8
+MEASURE_SECONDS, MEASURE_BATCHES = 4.0, 8
+#: How much faster one thread must be than many to be taken.
+CLEARLY = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +51,45 @@ class Job:
 
 def measure_speed(loss: SharedPrefixLoss, job: Job, device: torch.device) -> float:
     """Tokens a second (as `batches.cost` counts) of forward and backward passes on batches of this run."""
-    steps = epoch_steps(job.rows, range(len(job.rows)), job.recipe, 0)
-    batches = [batch for step in steps for batch in step]
-    batches = batches[:: max(1, len(batches) // MEASURE_BATCHES)]
-    tokens, spent, began = 0, 0.0, time.monotonic()
-    for number, batch in enumerate([batches[0], *batches]):
-        start = time.monotonic()
-        loss(collate([job.rows[i] for i in batch], job.pad_id).to(device)).sum().backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        if number:  # the first one warms up
-            tokens += cost(job.rows, batch)
-            spent += time.monotonic() - start
-        if number and time.monotonic() - began > MEASURE_SECONDS:
+    batches = _sample(job)
+    tokens, spent = 0, 0.0
+    _timed_pass(loss, job, batches[0], device)  # warms up
+    for batch in batches:
+        tokens += cost(job.rows, batch)
+        spent += _timed_pass(loss, job, batch, device)
+        if spent > MEASURE_SECONDS:
             break
     loss.zero_grad(set_to_none=True)
     return tokens / spent
+
+
+def one_thread_is_faster(loss: SharedPrefixLoss, job: Job, many: int) -> bool:
+    """Beside a busy process, `many` threads wait for each other and can be several times slower than one.
+
+    Tried on a part of a batch, as the slower way may be very slow. Leaves `many` threads.
+    """
+    batch = _sample(job)[0]
+    part, device = batch[: -(-len(batch) // 4)], torch.device("cpu")
+    spent = {}
+    for count in (1, many):
+        torch.set_num_threads(count)
+        spent[count] = min(_timed_pass(loss, job, part, device) for _ in range(2 if count == 1 else 1))
+    loss.zero_grad(set_to_none=True)
+    return CLEARLY * spent[1] < spent[many]
+
+
+def _sample(job: Job) -> list[Indices]:
+    steps = epoch_steps(job.rows, range(len(job.rows)), job.recipe, 0)
+    batches = [batch for step in steps for batch in step]
+    return batches[:: max(1, len(batches) // MEASURE_BATCHES)]
+
+
+def _timed_pass(loss: SharedPrefixLoss, job: Job, batch: Indices, device: torch.device) -> float:
+    start = time.monotonic()
+    loss(collate([job.rows[i] for i in batch], job.pad_id).to(device)).sum().backward()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.monotonic() - start
 
 
 class Training:

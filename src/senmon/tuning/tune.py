@@ -28,7 +28,7 @@ from senmon.tuning.progress import OnProgress, TuneProgress, ignore
 from senmon.tuning.recipe import recipe_digest
 from senmon.tuning.rows import Row, render_rows
 from senmon.tuning.shared_prefix import SharedPrefixLoss, can_share
-from senmon.tuning.training import Job, Training, measure_speed
+from senmon.tuning.training import Job, Training, measure_speed, one_thread_is_faster
 
 if TYPE_CHECKING:
     from senmon.dataset.example import Dataset
@@ -196,18 +196,12 @@ class _Tuning:
         return plan
 
     def _speed(self, job: Job, loss: SharedPrefixLoss) -> float:
-        """Tokens a second, after choosing the threads: beside a busy process one can be faster than many."""
-        device, many = self.accelerator.device, torch.get_num_threads()
-        speed = measure_speed(loss, job, device)
-        if not self.choose_threads or many == 1:
-            return speed
-        torch.set_num_threads(1)
-        alone = measure_speed(loss, job, device)
-        if alone > speed:
-            self.report(TuneProgress("measure", note=f"1 thread is faster than {many}: {alone:.0f} tokens/s"))
-            return alone
-        torch.set_num_threads(many)
-        return speed
+        """Tokens a second, after choosing the threads."""
+        many = torch.get_num_threads()
+        if self.choose_threads and many > 1 and one_thread_is_faster(loss, job, many):
+            torch.set_num_threads(1)
+            self.report(TuneProgress("measure", note=f"one thread is faster here than {many}"))
+        return measure_speed(loss, job, self.accelerator.device)
 
     def _train(self, training: Training) -> None:
         main = self.accelerator.is_main_process
