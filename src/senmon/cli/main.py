@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -61,6 +62,8 @@ def compose() -> None:
 def run() -> None:
     """Entry point. Exit codes: 0 done, 1 senmon's own errors, 2 usage, 130 Ctrl-C."""
     compose()
+    if not sys.warnoptions:  # of the libraries below, for their developers
+        warnings.simplefilter("ignore", FutureWarning)
     try:
         app()
     except SenmonError as error:
