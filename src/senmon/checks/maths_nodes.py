@@ -102,13 +102,6 @@ def statement_variables(statement: Statement) -> frozenset[str]:
     return frozenset().union(*(variables(side) for side in statement.sides))
 
 
-def unwrapped(node: Node) -> Node:
-    """A literal with its sign folded in: `−(3)` becomes −3, anything else stays."""
-    if isinstance(node, Negative) and isinstance(node.operand, Number):
-        return Number(-node.operand.value)
-    return node
-
-
 def literal(node: Node) -> Fraction | None:
     """The value of a finished number (`6`, `−0.5`, `3/4`, `25%`); None for what is still to be worked out."""
     match node:

@@ -27,7 +27,7 @@ class Renders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole document. `source` names its origin within the group; `characters` are UTF-8 bytes of text."""
+    """A whole document. `source` names its origin within the group."""
 
     group: str
     source: str

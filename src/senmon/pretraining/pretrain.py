@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from senmon.adapters import durable
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.errors import ConfigError, TuningDiverged
 from senmon.pretraining.mixing import POOL_BATCHES, Mix, Sampler, batches, padded
@@ -241,7 +242,7 @@ class _Run:
             record["valid"] = self.bits_per_byte(self.valid)
         self.state.curve.append(record)
         self.out.mkdir(parents=True, exist_ok=True)
-        _write_json(self.out / "curve.json", self.state.curve)
+        durable.write_json(self.out / "curve.json", self.state.curve)
 
     @torch.no_grad()
     def bits_per_byte(self, shard: Shard) -> dict[str, float]:
@@ -275,7 +276,7 @@ class _Run:
                     tensors[f"optimiser.{number}.{place}.{name}"] = torch.as_tensor(value).contiguous().cpu()
         save_file(tensors, draft / "state.safetensors")
         state = {**asdict(self.state), "taken": dict(drawn), "plan": asdict(self.plan)}
-        _write_json(draft / "state.json", state)
+        durable.write_json(draft / "state.json", state)
         final, old = self.out / CHECKPOINT, self.out / f"{CHECKPOINT}.old"
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -320,7 +321,7 @@ class _Run:
         final = self.out / "base"
         shutil.rmtree(final, ignore_errors=True)
         draft.replace(final)
-        _write_json(self.out / "epochs.json", self.sampler.epochs())
+        durable.write_json(self.out / "epochs.json", self.sampler.epochs())
         return self.out
 
 
@@ -338,9 +339,3 @@ def _restore_optimiser(
 def _end_of_text(tokenizer: Any) -> int:
     known = tokenizer.get_added_vocab()
     return int(known.get("<|endoftext|>", tokenizer.eos_token_id))
-
-
-def _write_json(path: Path, data: Any) -> None:
-    draft = path.with_name(f"{path.name}.tmp")
-    draft.write_text(json.dumps(data), encoding="utf-8")
-    draft.replace(path)
