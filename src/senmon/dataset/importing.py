@@ -1,40 +1,41 @@
-"""CSV with a request and a reply per row → a pack's data file, all of it or nothing."""
+"""A stream of conversations → a pack's data file, all of it or nothing.
+
+`import_stream` is the one writer; `senmon.dataset.imports` holds the formats that feed it and describes the
+seam between the two.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from senmon.dataset.csv_rows import CsvFile, Row
-from senmon.dataset.problem_list import ProblemList
-from senmon.errors import DataInvalid, Problem
-from senmon.packs.atomic import new_folder, replaced_file
-from senmon.packs.inventory import fits
-from senmon.packs.jsonl import MAX_LINE_BYTES, read_jsonl
-from senmon.packs.loader import load_pack
-from senmon.packs.manifest_file import MANIFEST
-from senmon.packs.scaffold import NewPack, write_minimal
+from senmon.dataset.call_rules import PackRules
+from senmon.dataset.csv_rows import CsvFile
+from senmon.dataset.imports.csv_format import Columns, csv_stream
+from senmon.dataset.imports.imported import Stream
+from senmon.dataset.imports.judged import judged
+from senmon.dataset.imports.tally import MAX_INTENTS, Lengths, Tally, ordered
+from senmon.dataset.imports.target import Furnish, Target, refusal
+from senmon.errors import Problem
+from senmon.packs.scaffold import NewPack
 
-PLACEHOLDER = re.compile(r"\{\{([^{}]{1,80})\}\}")
-DEFAULT_INTENT = "general"
 PROGRESS_ROWS = 1000
-_PIECE = re.compile(r"\w+|[^\w\s]")
+MOST_NAMED = 200
+Progress = Callable[[int], None]
 
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Lengths of the replies in words and punctuation marks: about ¾ of a tokenizer's count."""
-
-    median: int = 0
-    p95: int = 0
-    longest: int = 0
+__all__ = [
+    "Columns",
+    "ImportReport",
+    "Lengths",
+    "Reading",
+    "Writing",
+    "import_csv",
+    "import_rows",
+    "import_stream",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class ImportReport:
     """What an import did. `refused` holds the first 200 problems, `refused_rows` counts all.
 
     `created`: the pack is new. `changed`: the target's content differs from before. `placeholders` counts
-    rows whose reply holds `{{…}}`.
+    conversations whose last reply holds `{{…}}`. `rows` were read. `notes` says what was changed on the
+    way and in how many conversations; `slots` how many name each value; `splits` how many have a given
+    split ("" is chosen later, by hash); `labels` the 200 most frequent intents.
     """
 
     target: Path
@@ -55,24 +58,16 @@ class ImportReport:
     intents: int
     lengths: Lengths
     dry_run: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns hold what; without an intent column every row is `general`."""
-
-    user: str
-    assistant: str
-    intent: str | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.user, self.assistant, *((self.intent,) if self.intent else ()))
+    rows: int = 0
+    notes: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the file is read. `delimiter` None: found out from the header."""
+    """How a CSV file is read. `delimiter` None: found out from the header."""
 
     delimiter: str | None = None
     encoding: str = "utf-8"
@@ -80,13 +75,90 @@ class Reading:
     dry_run: bool = False
 
 
-@dataclass(slots=True)
-class _Tally:
-    refused: ProblemList = field(default_factory=ProblemList)
-    taken: int = 0
-    placeholders: int = 0
-    intents: set[str] = field(default_factory=set)
-    lengths: Counter[int] = field(default_factory=Counter)
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a stream is written. `limit`: only the first rows. `new_pack`: what a new pack says of itself.
+
+    `rules` judge the conversations, in place of those of the pack (the tools of a new pack, for one).
+    `furnish` gets the pack's folder after the data was written and before anything appears: it adds what
+    the data needs. It must write atomically where the pack is there already.
+    """
+
+    skip_broken: bool = False
+    dry_run: bool = False
+    limit: int | None = None
+    new_pack: NewPack | None = None
+    rules: PackRules | None = None
+    furnish: Furnish | None = None
+
+
+def import_stream(
+    stream: Stream,
+    folder: Path,
+    origin: str,
+    writing: Writing = Writing(),
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Writes the conversations of `stream` into `data/<origin>.jsonl` of the pack in `folder`.
+
+    `origin` is the source's name (`faq.csv`): the file is named for it, each line says it, and a repeated
+    import of the same origin replaces the file; a file of another origin is never touched. A pack that is
+    not there is created in its minimal form. `on_progress` gets the number of rows read, every 1,000 rows.
+    Memory does not grow with the stream.
+
+    Raises DataInvalid: rows refused (the first 200 with their places; with `skip_broken` they are left out
+    and reported instead), nothing to take, a pack that would grow over its limits, a target that another
+    author wrote. PackInvalid when the pack is broken. Nothing is written then.
+    """
+    target = Target.of(folder, origin)
+    new_pack = writing.new_pack or NewPack.of(folder.name)
+    rules = writing.rules or target.rules(new_pack.licence)
+    tally = Tally()
+    with target.opened(writing.dry_run, new_pack, writing.furnish) as sink:
+        _write(islice(stream, writing.limit), target, sink, rules, tally, on_progress)
+        _check(tally, origin, writing.skip_broken)
+    created = target.pack is None and not writing.dry_run
+    return _report(tally, target, created=created, dry_run=writing.dry_run)
+
+
+def _write(
+    stream: Stream,
+    target: Target,
+    sink: IO[str] | None,
+    rules: PackRules,
+    tally: Tally,
+    on_progress: Progress | None,
+) -> None:
+    for item in stream:
+        tally.rows += 1
+        if on_progress and tally.rows % PROGRESS_ROWS == 0:
+            on_progress(tally.rows)
+        if isinstance(item, Problem):
+            tally.refused.add(item)
+            continue
+        found = judged(item, rules, target.origin)
+        if isinstance(found, Problem):
+            tally.refused.add(found)
+            continue
+        target.write(sink, found.line, item.path, item.line)
+        tally.take(item, found)
+        if len(tally.intents) > MAX_INTENTS:
+            why = f"has more than {MAX_INTENTS:,} different intents"
+            raise refusal(
+                target.origin,
+                Problem(item.path, item.line, "intent", why, "is this the column of the labels?"),
+            )
+    if on_progress:
+        on_progress(tally.rows)
+
+
+def _check(tally: Tally, origin: str, skip_broken: bool) -> None:
+    if tally.refused.count and not skip_broken:
+        raise tally.refused.error(f"{origin}: nothing was imported; correct the rows or skip them")
+    if not tally.taken:
+        remedy = "check the format, the columns and the delimiter"
+        problem = Problem(origin, 0, "", "has no row that can be imported", remedy)
+        raise refusal(origin, *tally.refused.kept, problem)
 
 
 def import_csv(
@@ -100,18 +172,13 @@ def import_csv(
     encoding: str = "utf-8",
     skip_broken: bool = False,
     dry_run: bool = False,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Progress | None = None,
     new_pack: NewPack | None = None,
 ) -> ImportReport:
     """Imports the rows of `source` as one-turn examples into `data/<source>.jsonl` of the pack.
 
-    A pack that is not there yet is created in its minimal form (`new_pack`: title, licence and so on). A
-    repeated import replaces the same file. `on_progress` gets the number of rows read, every 1,000 rows.
-    Streams: memory does not grow with the file.
-
-    Raises DataInvalid: unreadable file, unknown columns (naming those available), broken rows (the first
-    200 with their lines; with `skip_broken` they are left out and reported instead), no row at all; or a
-    target that another author wrote. PackInvalid when the pack is broken. Nothing is written then.
+    Raises DataInvalid for an unreadable file and unknown columns (naming those available), and as
+    `import_stream` does.
     """
     columns = Columns(user, assistant, intent)
     reading = Reading(delimiter, encoding, skip_broken, dry_run)
@@ -123,160 +190,30 @@ def import_rows(
     folder: Path,
     columns: Columns,
     reading: Reading = Reading(),
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Progress | None = None,
     new_pack: NewPack | None = None,
 ) -> ImportReport:
     """`import_csv`, with its options as values."""
     file = CsvFile(source, columns.names, delimiter=reading.delimiter, encoding=reading.encoding)
-    tally = _Tally()
-    name = f"data/{_slug(source.stem)}.jsonl"
-    target = folder / name
-    created = not (folder / MANIFEST).is_file()
-    before = _fingerprint(target)
-    if not created:
-        _check_target(folder, name, source)
-    with _sink(folder, name, created, reading.dry_run, new_pack) as sink:
-        for line in _lines(file, columns, tally, on_progress):
-            if sink is not None:
-                sink.write(line)
-        _check_tally(tally, source, reading.skip_broken)
-    changed = not reading.dry_run and _fingerprint(target) != before
-    return _report(tally, target, created=created, changed=changed, dry_run=reading.dry_run)
+    writing = Writing(reading.skip_broken, reading.dry_run, new_pack=new_pack)
+    return import_stream(csv_stream(file, columns), folder, source.name, writing, on_progress)
 
 
-@contextmanager
-def _sink(
-    folder: Path, name: str, created: bool, dry_run: bool, new_pack: NewPack | None
-) -> Iterator[IO[str] | None]:
-    """Where the lines go: nowhere, into a new pack that appears whole, or over the file of an old one."""
-    if dry_run:
-        yield None
-    elif created:
-        with new_folder(folder) as temporary:
-            write_minimal(temporary, new_pack or NewPack.of(folder.name))
-            with replaced_file(temporary / name) as file:
-                yield file
-    else:
-        with replaced_file(folder / name) as file:
-            yield file
-
-
-def _lines(
-    file: CsvFile, columns: Columns, tally: _Tally, on_progress: Callable[[int], None] | None
-) -> Iterator[str]:
-    count = 0
-    for row in file.rows():
-        count += 1
-        line = _line(row, columns, file.path, tally)
-        if line:
-            tally.taken += 1
-            yield line
-        if on_progress and count % PROGRESS_ROWS == 0:
-            on_progress(count)
-    if on_progress:
-        on_progress(count)
-
-
-def _line(row: Row, columns: Columns, path: Path, tally: _Tally) -> str | None:
-    """The data line of a row; None when it is refused, which the tally notes."""
-    faults = [("", *row.fault)] if row.fault else list(_faults(row, columns))
-    for name, why, remedy in faults[:1]:
-        tally.refused.add(Problem(str(path), row.line, name, why, remedy))
-    if faults:
-        return None
-    reply, found = PLACEHOLDER.subn(_tidy, row.values[columns.assistant].strip())
-    label = row.values[columns.intent].strip() if columns.intent else DEFAULT_INTENT
-    tally.placeholders += bool(found)
-    tally.intents.add(label)
-    tally.lengths[len(_PIECE.findall(reply))] += 1
-    return _json(row.values[columns.user].strip(), reply, label, path.name)
-
-
-def _json(request: str, reply: str, intent: str, origin: str) -> str:
-    messages = [{"role": "user", "content": request}, {"role": "assistant", "content": reply}]
-    record = {"messages": messages, "intent": intent, "origin": origin}
-    return json.dumps(record, ensure_ascii=False) + "\n"
-
-
-def _faults(row: Row, columns: Columns) -> Iterator[tuple[str, str, str]]:
-    for name in columns.names:
-        if not row.values[name].strip():
-            yield name, "is empty", "fill it in, or leave the row out"
-    if "[[" in row.values[columns.assistant] or "]]" in row.values[columns.assistant]:
-        yield columns.assistant, "has [[…]], which refers to facts", "write it with single brackets"
-    if columns.intent:
-        label = row.values[columns.intent].strip()
-        if len(label) > 80 or not label.isprintable():
-            yield columns.intent, "is not a label", "use at most 80 printable characters"
-    if sum(len(row.values[name].encode()) for name in columns.names) > MAX_LINE_BYTES // 2:
-        yield "", "is too long", "divide the row"
-
-
-def _tidy(match: re.Match[str]) -> str:
-    return "{{" + " ".join(match[1].split()) + "}}"
-
-
-def _check_tally(tally: _Tally, source: Path, skip_broken: bool) -> None:
-    if tally.refused.count and not skip_broken:
-        raise tally.refused.error(f"{source.name}: nothing was imported; correct the rows or skip them")
-    if not tally.taken:
-        remedy = "check the columns and the delimiter"
-        problem = Problem(str(source), 0, "", "has no row that can be imported", remedy)
-        raise DataInvalid(f"{source.name}: nothing was imported", [*tally.refused.kept, problem])
-
-
-def _check_target(folder: Path, name: str, source: Path) -> None:
-    """The file must be one that the pack reads, and not somebody else's."""
-    patterns = load_pack(folder).manifest.data.train
-    target = folder / name
-    if not any(fits(name, pattern) for pattern in patterns):
-        why = f"{name} fits none of data.train ({', '.join(patterns)})"
-        raise _refused(source, Problem(str(folder / MANIFEST), 0, "data.train", why, "add data/*.jsonl"))
-    first = next(read_jsonl(target), None) if target.exists() else None
-    if first is not None and (first.record or {}).get("origin") != source.name:
-        why = f"was not made by an import of {source.name}"
-        raise _refused(source, Problem(str(target), 1, "origin", why, "rename one of the two files"))
-
-
-def _refused(source: Path, problem: Problem) -> DataInvalid:
-    return DataInvalid(f"{source.name}: nothing was imported", [problem])
-
-
-def _fingerprint(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _slug(stem: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "imported"
-
-
-def _report(tally: _Tally, target: Path, *, created: bool, changed: bool, dry_run: bool) -> ImportReport:
+def _report(tally: Tally, target: Target, *, created: bool, dry_run: bool) -> ImportReport:
     return ImportReport(
-        target=target,
+        target=target.path,
         taken=tally.taken,
         refused=tally.refused.kept,
         refused_rows=tally.refused.count,
-        created=created and not dry_run,
-        changed=changed,
+        created=created,
+        changed=not dry_run and target.changed(),
         placeholders=tally.placeholders,
         intents=len(tally.intents),
-        lengths=_lengths(tally.lengths),
+        lengths=tally.measured(),
         dry_run=dry_run,
+        rows=tally.rows,
+        notes=ordered(tally.notes),
+        splits=ordered(tally.splits),
+        labels=dict(list(ordered(tally.intents).items())[:MOST_NAMED]),
+        slots=ordered(tally.slots),
     )
-
-
-def _lengths(counts: Counter[int]) -> Lengths:
-    total = sum(counts.values())
-    return Lengths(_quantile(counts, total, 0.5), _quantile(counts, total, 0.95), max(counts, default=0))
-
-
-def _quantile(counts: Counter[int], total: int, share: float) -> int:
-    seen = 0
-    for length in sorted(counts):
-        seen += counts[length]
-        if seen >= share * total:
-            return length
-    return 0
