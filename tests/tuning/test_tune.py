@@ -62,9 +62,10 @@ def weights(path: Path) -> str:
 
 
 def test_a_candidate_in_pefts_layout(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"precision": "fp32"})  # as served, so losses agree to the last bits
     seen: list[TuneProgress] = []
     candidate = tune(
-        pack, dataset(), base=tiny_base, out=tmp_path / "out", recipe=RECIPE, on_progress=seen.append
+        pack, dataset(), base=tiny_base, out=tmp_path / "out", recipe=recipe, on_progress=seen.append
     )
     config = json.loads((candidate.path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == tiny_base.spec and config["revision"] is None
@@ -79,7 +80,7 @@ def test_a_candidate_in_pefts_layout(pack: Pack, tiny_base: BaseFiles, tmp_path:
     assert all(name.endswith((".lora_A.weight", ".lora_B.weight")) for name in tensors)
     card = candidate.card
     assert card.base_digest == tiny_base.digest and card.dataset_digest == dataset().digest
-    assert card.prefix_digest == prefix_digest(pack) and card.recipe_digest == recipe_digest(RECIPE)
+    assert card.prefix_digest == prefix_digest(pack) and card.recipe_digest == recipe_digest(recipe)
     assert card.recipe["plan"].startswith("all 32 examples") and card.metrics == candidate.metrics
     assert candidate.metrics["valid_loss"] < candidate.metrics["base_valid_loss"] - 0.5
     assert seen[0].phase == "load" and seen[-1].phase == "done"
@@ -94,7 +95,7 @@ def test_a_candidate_in_pefts_layout(pack: Pack, tiny_base: BaseFiles, tmp_path:
     # Asked again, it has nothing left to learn.
     again: list[TuneProgress] = []
     same = tune(
-        pack, dataset(), base=tiny_base, out=tmp_path / "out", recipe=RECIPE, on_progress=again.append
+        pack, dataset(), base=tiny_base, out=tmp_path / "out", recipe=recipe, on_progress=again.append
     )
     assert weights(same.path) == weights(candidate.path)
     assert not any(p.phase in ("train", "evaluate") for p in again)
@@ -110,6 +111,24 @@ def test_a_candidate_in_pefts_layout(pack: Pack, tiny_base: BaseFiles, tmp_path:
         candidate.metrics["base_valid_loss"], rel=1e-6
     )
     assert len(held.nll) == len(dataset().split("valid")) and held.tokens.min() > 0
+
+
+def test_in_bf16_it_learns_as_much_and_says_so(pack: Pack, tiny_base: BaseFiles, tmp_path: Path) -> None:
+    made = {
+        precision: tune(
+            pack,
+            dataset(),
+            base=tiny_base,
+            out=tmp_path / precision,
+            recipe=RECIPE.model_copy(update={"precision": precision}),
+            device="cpu",
+        )
+        for precision in ("fp32", "bf16")
+    }
+    assert made["fp32"].card.device == "cpu" and made["bf16"].card.device == "cpu, bf16"
+    exact, rounded = (made[name].metrics["valid_loss"] for name in ("fp32", "bf16"))
+    assert rounded != exact and rounded == pytest.approx(exact, rel=0.02)
+    assert weights(made["fp32"].path) != weights(made["bf16"].path)
 
 
 def test_held_out_losses_are_those_of_the_plain_model(pack: Pack, tiny_base: BaseFiles) -> None:

@@ -137,6 +137,10 @@ class RecipeSpec(Strict):
         4096, description="Suffix tokens of a micro-batch, padding included."
     )
     step_tokens: Positive = Field(512, description="Supervised tokens of an optimiser step, about.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="Arithmetic of tuning on a CPU; `auto`: bf16 where that is clearly faster. A GPU uses bf16.",
+    )
     max_tokens: Positive = Field(1024, description="Longer examples are refused.")
     early_stopping: int = Field(
         3, ge=0, description="Evaluations without improvement before stopping; 0: never."

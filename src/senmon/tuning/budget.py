@@ -32,9 +32,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run does: which rows, how often, on how many threads (0: as it finds them).
+    """What a run does: which rows, how often, on how many threads (0: as it finds them), in bf16 or not.
 
-    Stored in the checkpoint, so a resumed run keeps it: another number of threads would give other bits.
+    Stored in the checkpoint, so a resumed run keeps it: other threads or arithmetic would give other bits.
     """
 
     rows: tuple[int, ...]
@@ -44,6 +44,7 @@ class Plan:
     note: str
     tokens_per_second: float = 0.0
     threads: int = 0
+    half: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

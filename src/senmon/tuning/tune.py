@@ -15,6 +15,7 @@ import torch
 
 from senmon.adapters import AdapterCard
 from senmon.adapters.durable import canonical_json
+from senmon.bases.arithmetic import bf16_pays
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.errors import DataInvalid, Problem
 from senmon.packs.manifest import RecipeSpec
@@ -137,6 +138,7 @@ class _Tuning:
         plan = saved.plan if saved else self._plan(job, loss)
         if plan.threads and self._device == "cpu":
             torch.set_num_threads(plan.threads)
+        loss.half = plan.half
         training = Training(job, plan, loss, self.accelerator, self.report)
         if saved:
             training.resume(saved)
@@ -180,6 +182,7 @@ class _Tuning:
 
     def _plan(self, job: Job, loss: SharedPrefixLoss) -> Plan:
         plan = plan_everything(job.rows, job.valid, self.recipe)
+        loss.half = self._half()
         if job.limits is not None:
             self.report(TuneProgress("measure", note="measuring the speed of this machine"))
             state = torch.get_rng_state()
@@ -188,12 +191,18 @@ class _Tuning:
             seconds = job.limits.aim - (time.monotonic() - job.began)
             plan = plan_within(job.rows, job.valid, self.recipe, seconds=seconds, speed=speed)
         if self._device == "cpu":
-            plan = replace(plan, threads=torch.get_num_threads())
+            plan = replace(plan, threads=torch.get_num_threads(), half=loss.half)
         if self.accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list
 
             plan = Plan.from_json(broadcast_object_list([plan.to_json()])[0])
         return plan
+
+    def _half(self) -> bool:
+        """Whether a CPU run multiplies in bf16; a GPU decides for itself."""
+        if self._device != "cpu" or self.recipe.precision == "fp32":
+            return False
+        return self.recipe.precision == "bf16" or bf16_pays()
 
     def _speed(self, job: Job, loss: SharedPrefixLoss) -> float:
         """Tokens a second, after choosing the threads."""
@@ -266,7 +275,7 @@ class _Tuning:
             recipe_digest=recipe_digest(recipe),
             recipe={**recipe.model_dump(mode="json"), "plan": plan.note},
             metrics=metrics,
-            device=_device_name(self.accelerator.device),
+            device=_device_name(self.accelerator.device) + (", bf16" if plan.half else ""),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             rank=recipe.lora.rank,
             alpha=recipe.lora.alpha,
