@@ -62,3 +62,20 @@ def pretrain(
         seed=seed,
         json=json,
     )
+
+
+@app.command()
+def dialogues(
+    out: Annotated[Path, typer.Option(help="File to write: NAME.jsonl or NAME.jsonl.xz.")],
+    count: Annotated[int, typer.Option(help="Conversations to write.", min=1)] = 60_000,
+    seed: Annotated[int, typer.Option(help="Another seed gives other conversations.")] = 0,
+    json: Json = False,
+) -> None:
+    """Write made-up conversations in the product's own shape, to pretrain on.
+
+    Each has an invented business with its own actions, records and articles, or is an exercise in reading,
+    copying or arithmetic. They teach a base the skills that every pack needs; they hold nothing of a pack.
+    """
+    from senmon.cli.base_dialogues import write_dialogues
+
+    write_dialogues(count, seed, out, json=json)
