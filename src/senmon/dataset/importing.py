@@ -7,20 +7,32 @@ seam between the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from senmon.dataset.call_rules import PackRules
 from senmon.dataset.csv_rows import CsvFile
+from senmon.dataset.imports import gsm8k
+from senmon.dataset.imports.bitext import BitextFile
+from senmon.dataset.imports.bitext_slots import Style
+from senmon.dataset.imports.chat_rows import ChatFile, Reader, conversations
+from senmon.dataset.imports.columns_format import TableColumns, pair_row, parquet_rows
 from senmon.dataset.imports.csv_format import Columns, csv_stream
-from senmon.dataset.imports.imported import Stream
+from senmon.dataset.imports.dialogue import Dialogue
+from senmon.dataset.imports.hf_source import HfSource, chat_reader
+from senmon.dataset.imports.imported import LeftOut, Stream
 from senmon.dataset.imports.judged import judged
+from senmon.dataset.imports.labels import Labels
 from senmon.dataset.imports.tally import MAX_INTENTS, Lengths, Tally, ordered
 from senmon.dataset.imports.target import Furnish, Target, refusal
+from senmon.dataset.imports.toolbox import ToolBox
 from senmon.errors import Problem
-from senmon.packs.scaffold import NewPack
+from senmon.packs.loader import load_pack
+from senmon.packs.manifest_file import MANIFEST
+from senmon.packs.pack import Pack
+from senmon.packs.scaffold import UNKNOWN_LICENCE, NewPack
 
 PROGRESS_ROWS = 1000
 MOST_NAMED = 200
@@ -29,12 +41,19 @@ Progress = Callable[[int], None]
 __all__ = [
     "Columns",
     "ImportReport",
+    "Labels",
     "Lengths",
     "Reading",
     "Writing",
+    "import_bitext",
+    "import_chat",
     "import_csv",
+    "import_gsm8k",
+    "import_hf",
+    "import_parquet",
     "import_rows",
     "import_stream",
+    "rules_of",
 ]
 
 
@@ -43,9 +62,10 @@ class ImportReport:
     """What an import did. `refused` holds the first 200 problems, `refused_rows` counts all.
 
     `created`: the pack is new. `changed`: the target's content differs from before. `placeholders` counts
-    conversations whose last reply holds `{{…}}`. `rows` were read. `notes` says what was changed on the
+    conversations with a reply that holds `{{…}}`. `rows` were read. `notes` says what was changed on the
     way and in how many conversations; `slots` how many name each value; `splits` how many have a given
-    split ("" is chosen later, by hash); `labels` the 200 most frequent intents.
+    split ("" is chosen later, by hash); `labels` the 200 most frequent intents. `left_out` counts sound
+    rows that were not wanted, by reason.
     """
 
     target: Path
@@ -63,6 +83,7 @@ class ImportReport:
     splits: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +94,7 @@ class Reading:
     encoding: str = "utf-8"
     skip_broken: bool = False
     dry_run: bool = False
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +155,8 @@ def _write(
         tally.rows += 1
         if on_progress and tally.rows % PROGRESS_ROWS == 0:
             on_progress(tally.rows)
-        if isinstance(item, Problem):
-            tally.refused.add(item)
+        if isinstance(item, Problem | LeftOut):
+            tally.pass_over(item)
             continue
         found = judged(item, rules, target.origin)
         if isinstance(found, Problem):
@@ -195,8 +217,97 @@ def import_rows(
 ) -> ImportReport:
     """`import_csv`, with its options as values."""
     file = CsvFile(source, columns.names, delimiter=reading.delimiter, encoding=reading.encoding)
-    writing = Writing(reading.skip_broken, reading.dry_run, new_pack=new_pack)
+    writing = Writing(reading.skip_broken, reading.dry_run, reading.limit, new_pack)
     return import_stream(csv_stream(file, columns), folder, source.name, writing, on_progress)
+
+
+def import_chat(
+    source: Path,
+    folder: Path,
+    reader: Reader,
+    writing: Writing = Writing(),
+    labels: Labels = Labels(),
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Imports a JSON array or JSON Lines file of conversations: `reader` is `openai_row`, `sharegpt_row` or
+    `alpaca_row`. A new pack gets the tools of the data, and the system text that all share.
+    """
+    dialogue = _dialogue(folder, writing)
+    stream = ChatFile(source, reader, dialogue, labels).stream()
+    return import_stream(stream, folder, source.name, _furnished(writing, dialogue), on_progress)
+
+
+def import_parquet(
+    source: Path,
+    folder: Path,
+    columns: TableColumns,
+    writing: Writing = Writing(),
+    labels: Labels = Labels(),
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Imports the rows of a Parquet file; a problem's line is the row, counted from 1."""
+    dialogue = _dialogue(folder, writing)
+    reader = chat_reader(columns.messages) if columns.messages else pair_row(columns)
+    rows = parquet_rows(source, columns)
+    stream = conversations(rows, str(source), reader, dialogue, labels)
+    return import_stream(stream, folder, source.name, _furnished(writing, dialogue), on_progress)
+
+
+def import_hf(
+    source: HfSource,
+    folder: Path,
+    writing: Writing = Writing(),
+    labels: Labels = Labels(),
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Imports a source of Hugging Face's `datasets`."""
+    dialogue = _dialogue(folder, writing)
+    stream = source.stream(dialogue, labels)
+    return import_stream(stream, folder, source.origin, _furnished(writing, dialogue), on_progress)
+
+
+def import_gsm8k(
+    source: Path,
+    folder: Path,
+    style: gsm8k.Style = "plain",
+    writing: Writing = Writing(),
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Imports GSM8K's word problems, whole or step by step."""
+    stream = gsm8k.Gsm8kFile(source, style).stream()
+    return import_stream(stream, folder, source.name, writing, on_progress)
+
+
+def import_bitext(
+    source: Path,
+    folder: Path,
+    style: Style = "facts",
+    writing: Writing = Writing(),
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Imports Bitext's customer-support CSV; a fifth of it, by hash, is always `test`."""
+    file = BitextFile.of(source, style)
+    rules, pack = rules_of(folder, writing)
+    whole = replace(writing, rules=file.rules(rules, pack), furnish=file.furnish)
+    return import_stream(file.stream(), folder, source.name, whole, on_progress)
+
+
+def rules_of(folder: Path, writing: Writing = Writing()) -> tuple[PackRules, Pack | None]:
+    """By what the examples of the pack in `folder` are judged; without a pack there is nothing to call."""
+    if (folder / MANIFEST).is_file():
+        pack = load_pack(folder)
+        return PackRules.of(pack), pack
+    licence = writing.new_pack.licence if writing.new_pack else UNKNOWN_LICENCE
+    return PackRules({}, {}, {}, licence), None
+
+
+def _dialogue(folder: Path, writing: Writing) -> Dialogue:
+    rules, pack = rules_of(folder, writing)
+    return Dialogue(ToolBox(rules, growing=pack is None))
+
+
+def _furnished(writing: Writing, dialogue: Dialogue) -> Writing:
+    return replace(writing, rules=dialogue.box.rules, furnish=dialogue.furnish)
 
 
 def _report(tally: Tally, target: Target, *, created: bool, dry_run: bool) -> ImportReport:
@@ -216,4 +327,5 @@ def _report(tally: Tally, target: Target, *, created: bool, dry_run: bool) -> Im
         splits=ordered(tally.splits),
         labels=dict(list(ordered(tally.intents).items())[:MOST_NAMED]),
         slots=ordered(tally.slots),
+        left_out=ordered(tally.left_out),
     )

@@ -2,8 +2,9 @@
 
 A format turns a source into a stream; `senmon.dataset.importing.import_stream` writes it:
 
-    stream   = Iterable[Imported | Problem]      a conversation to take, or the row that can't be taken
-    Imported   where it stands, messages in the shape of a data line, intent, tags, split, notes
+    stream     Iterable[Imported | LeftOut | Problem]
+    Imported   a conversation: its place, messages in the shape of a data line, intent, tags, split, notes
+    LeftOut    a sound row that is not wanted, and why; counted
     Problem    path, line, field, why, remedy: this row is refused; the others go on
 
 A format never writes, never counts and never stops for a broken row: it yields a Problem. It raises

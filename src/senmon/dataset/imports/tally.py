@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from senmon.dataset.imports.imported import Imported
+from senmon.dataset.imports.imported import Imported, LeftOut
 from senmon.dataset.imports.judged import Judged
 from senmon.dataset.problem_list import ProblemList
+from senmon.errors import Problem
 
 PLACEHOLDER = re.compile(r"\{\{([^{}]{1,80})\}\}")
 #: More different intents than this are texts in the wrong column, not labels.
@@ -29,7 +31,7 @@ class Lengths:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of rows, intents, splits, changes, placeholders and lengths of the last replies."""
+    """Counts of rows, intents, splits, changes, placeholders and lengths of the replies."""
 
     refused: ProblemList = field(default_factory=ProblemList)
     rows: int = 0
@@ -39,26 +41,38 @@ class Tally:
     splits: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     slots: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
 
     def take(self, item: Imported, taken: Judged) -> None:
         """Counts a conversation that is taken."""
-        reply = str(taken.messages[-1].get("content") or "")
-        names = {" ".join(name.split()) for name in PLACEHOLDER.findall(reply)} if "{{" in reply else set()
+        replies = [str(said["content"]) for said in taken.messages if _speaks(said)]
+        names = {" ".join(name.split()) for text in replies for name in PLACEHOLDER.findall(text)}
         self.taken += 1
         self.placeholders += bool(names)
         self.intents[item.intent] += 1
         self.splits[item.split] += 1
-        self.lengths[len(_PIECE.findall(reply))] += 1
+        self.lengths.update(len(_PIECE.findall(text)) for text in replies)
         for note in {*item.notes, *taken.notes}:
             _add(self.notes, note)
         for name in {*item.slots, *names}:
             _add(self.slots, name)
 
+    def pass_over(self, item: Problem | LeftOut) -> None:
+        """Counts a row that is not taken."""
+        if isinstance(item, Problem):
+            self.refused.add(item)
+        else:
+            _add(self.left_out, item.why)
+
     def measured(self) -> Lengths:
         total = sum(self.lengths.values())
         longest = max(self.lengths, default=0)
         return Lengths(_quantile(self.lengths, total, 0.5), _quantile(self.lengths, total, 0.95), longest)
+
+
+def _speaks(message: Mapping[str, Any]) -> bool:
+    return message.get("role") == "assistant" and bool(message.get("content"))
 
 
 def ordered(counts: Counter[str]) -> Mapping[str, int]:
