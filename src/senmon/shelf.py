@@ -13,7 +13,7 @@ from senmon.assistant import Catalog, ServedPack
 from senmon.checks.protocol import Check
 from senmon.checks.registry import build_checks
 from senmon.dataset.loading import load_dataset
-from senmon.dataset.routing import routing_examples
+from senmon.dataset.routing import routing_digest, routing_examples
 from senmon.errors import AdapterError, SenmonError
 from senmon.knowledge import Knowledge
 from senmon.messages import Message
@@ -160,8 +160,8 @@ def _prepare(pack: Pack, workspace: Workspace) -> _Prepared:
         checks=build_checks(pack.manifest.checks, system=pack.system),
         routes=PackRoutes(
             pack=pack.name,
-            digest=dataset.digest,
-            examples=routing_examples(dataset),
+            digest=routing_digest(dataset, pack.requests),
+            examples=routing_examples(dataset, pack.requests),
             negatives=pack.negatives,
             always=frozenset(pack.manifest.routing.always),
         ),

@@ -128,7 +128,8 @@ def _advice(report: ReadinessReport, pack: Pack) -> Iterator[str]:
     yield from _repetition_advice(report)
     if not pack.suite_files:
         yield "Write an evaluation suite in eval/: held-out cases are what proves the pack."
-    unknown = sorted(intent for intent in pack.manifest.routing.always if intent not in report.intents)
+    known = {*report.intents, *(intent for _, intent in pack.requests)}
+    unknown = sorted(set(pack.manifest.routing.always) - known)
     if unknown:
         yield f"routing.always names intents that no example has: {', '.join(unknown)}."
     if any(licence.startswith("LicenseRef-unknown") for licence in report.licences):

@@ -90,6 +90,7 @@ def _assemble(gathered: _Gathered, files: Inventory, manifest: PackManifest, sou
         suite_files=_paths(home, files, manifest.evaluation.suites),
         digest=gathered.take(files.digest) or "",
         code_digest=gathered.take(lambda: files.digest(files.code())) or "",
+        requests=gathered.take(lambda: _requests(root, manifest, files)) or (),
     )
 
 
@@ -127,28 +128,42 @@ def _articles(gathered: _Gathered, names: Sequence[str]) -> tuple[Article, ...]:
 
 
 def _negatives(root: Path, manifest: PackManifest, files: Inventory) -> tuple[str, ...]:
-    if manifest.routing.negatives not in files.files:
-        return ()
-    path = root / manifest.routing.negatives
-    texts: list[str] = []
+    return tuple(row[0] for row in _rows(root, manifest.routing.negatives, files, ("text",)))
+
+
+def _requests(root: Path, manifest: PackManifest, files: Inventory) -> tuple[tuple[str, str], ...]:
+    rows = _rows(root, manifest.routing.examples, files, ("text", "intent"))
+    return tuple((text, intent) for text, intent in rows)
+
+
+def _rows(root: Path, name: str, files: Inventory, fields: tuple[str, ...]) -> list[list[str]]:
+    """The lines of a JSONL file whose objects have exactly these fields, all of them texts."""
+    if name not in files.files:
+        return []
+    path = root / name
+    rows: list[list[str]] = []
     problems: list[Problem] = []
     for line in read_jsonl(path):
-        text = (line.record or {}).get("text")
+        values = [(line.record or {}).get(field) for field in fields]
         if line.problem:
             problems.append(line.problem)
-        elif set(line.record or {}) != {"text"} or not isinstance(text, str) or not text.strip():
-            why = "is not an object with a non-empty `text` alone"
-            problems.append(Problem(str(path), line.number, "text", why, 'write {"text": "…"}'))
+        elif set(line.record or {}) != set(fields) or not all(
+            isinstance(value, str) and value.strip() for value in values
+        ):
+            named = " and ".join(f"`{field}`" for field in fields)
+            why = f"is not an object with a non-empty {named} alone"
+            shape = ", ".join(f'"{field}": "…"' for field in fields)
+            problems.append(Problem(str(path), line.number, fields[0], why, f"write {{{shape}}}"))
         else:
-            texts.append(text)
-        if len(texts) > MAX_NEGATIVES or len(problems) >= 200:
+            rows.append([str(value) for value in values])
+        if len(rows) > MAX_NEGATIVES or len(problems) >= 200:
             break
-    if len(texts) > MAX_NEGATIVES:
+    if len(rows) > MAX_NEGATIVES:
         why = f"has more than {MAX_NEGATIVES:,} lines"
         problems.append(Problem(str(path), 0, "", why, "keep the most telling ones"))
     if problems:
         raise invalid(*problems)
-    return tuple(texts)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,10 @@ class Routing(Strict):
     """What the router learns of this pack beside the intents of its examples."""
 
     negatives: str = Field("", description="JSONL file of {text} that this pack must not get.")
+    examples: str = Field(
+        "",
+        description="JSONL file of {text, intent}: requests that the router learns and nothing else does.",
+    )
     always: tuple[str, ...] = Field((), description="Intents that never switch packs (greetings, thanks).")
 
 

@@ -65,6 +65,8 @@ def _patterns(manifest: PackManifest) -> Iterator[tuple[Place, str, bool]]:
         yield ("evaluation", "suites", index), pattern, explicit
     if manifest.routing.negatives:
         yield ("routing", "negatives"), manifest.routing.negatives, True
+    if manifest.routing.examples:
+        yield ("routing", "examples"), manifest.routing.examples, True
 
 
 def _pattern_fault(pattern: str, needed: bool, files: Inventory) -> tuple[str, str] | None:

@@ -30,7 +30,8 @@ class Pack:
     """One domain. Made by `packs.loader.load_pack` only.
 
     `digest` covers every file except `adapter/`; `code_digest` covers the pack's Python (empty string:
-    no Python); `data_files` and `suite_files` are resolved, sorted, inside `path`.
+    no Python); `data_files` and `suite_files` are resolved, sorted, inside `path`. `requests` are
+    (text, intent) for the router alone.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Pack:
     suite_files: tuple[Path, ...]
     digest: str
     code_digest: str
+    requests: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:

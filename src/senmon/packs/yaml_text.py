@@ -142,13 +142,13 @@ def dotted(place: Place) -> str:
     return ".".join(map(str, place))
 
 
-def parse_yaml(text: str, path: str, *, first_line: int = 1) -> YamlText:
+def parse_yaml(text: str, path: str, *, first_line: int = 1, limit: int = MAX_TEXT_BYTES) -> YamlText:
     """Parses one YAML document. `first_line` is the line of `text`'s first line in the file `path`.
 
     Raises PackInvalid: broken syntax (one problem), else all duplicate keys, tags and bad numbers.
     """
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
-        raise invalid(Problem(path, 0, "", f"is larger than {MAX_TEXT_BYTES // 1024} KiB", "make it shorter"))
+    if len(text.encode("utf-8", "surrogatepass")) > limit:
+        raise invalid(Problem(path, 0, "", f"is larger than {limit // 1024} KiB", "make it shorter"))
     node = _compose(text, path, first_line)
     if node is None:
         return YamlText(None, {(): first_line}, {})
