@@ -29,7 +29,7 @@ class Article:
     points: tuple[Point, ...]
 
 
-def _article(rng: Random, topic: Topic, noun: str, goods: tuple[str, ...], facts: bool) -> Article:
+def _article(rng: Random, topic: Topic, noun: str, goods: tuple[str, ...], facts: bool, answers: bool) -> Article:
     told: dict[str, str] = {}
     points = []
     thing = rng.choice(goods)
@@ -46,7 +46,9 @@ def _article(rng: Random, topic: Topic, noun: str, goods: tuple[str, ...], facts
         points.append(Point(plain, answer if facts else plain, asked))
     title = put(rng.choice(topic.titles), noun=noun)
     text = " ".join(point.plain for point in points)
-    return Article(topic.key, Passage(topic.key, title, text, facts=told if facts else {}), tuple(points))
+    answer = " ".join(point.answer for point in points) if answers else ""
+    passage = Passage(topic.key, title, text, facts=told if facts else {}, answer=answer)
+    return Article(topic.key, passage, tuple(points))
 
 
 def invented_topic(rng: Random) -> Topic:
@@ -86,16 +88,19 @@ def articles(
     goods: tuple[str, ...],
     *,
     facts: bool,
+    answers: bool = False,
     besides: frozenset[str] = frozenset(),
 ) -> list[Article]:
     """So many articles on different topics, none of `besides`."""
     known = [topic for topic in TOPICS if topic.key not in besides]
     picked = [invented_topic(rng) if rng.random() < 0.2 else topic for topic in rng.sample(known, count)]
-    return [_article(rng, topic, noun, goods, facts) for topic in picked]
+    return [_article(rng, topic, noun, goods, facts, answers) for topic in picked]
 
 
-def noise(rng: Random, share: float, noun: str, goods: tuple[str, ...], *, facts: bool) -> list[Passage]:
+def noise(
+    rng: Random, share: float, noun: str, goods: tuple[str, ...], *, facts: bool, answers: bool
+) -> list[Passage]:
     """Passages that a turn brings along for nothing, in `share` of the turns."""
     if rng.random() >= share:
         return []
-    return [each.passage for each in articles(rng, rng.choice((1, 1, 2)), noun, goods, facts=facts)]
+    return [each.passage for each in articles(rng, rng.choice((1, 1, 2)), noun, goods, facts=facts, answers=answers)]

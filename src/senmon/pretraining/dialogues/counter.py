@@ -35,7 +35,7 @@ def hear(rng: Random, script: Script, text: str) -> None:
     desk = script.desk
     script.user(text)
     noun = rng.choice(desk.trade.records).noun
-    shown = noise(rng, desk.noise, noun, desk.trade.goods, facts=not desk.plain)
+    shown = noise(rng, desk.noise, noun, desk.trade.goods, facts=not desk.plain, answers=desk.answers)
     maybe_context(rng, script, shown)
 
 
@@ -45,7 +45,7 @@ def act(script: Script, task: Errand) -> None:
     script.result(task.result)
 
 
-def _close(rng: Random, script: Script) -> None:
+def close(rng: Random, script: Script) -> None:
     if rng.random() < 0.15:
         script.user(brief(rng, rng.choice(THANKS)))
         script.say(rng.choice(WELCOME))
@@ -60,7 +60,7 @@ def choose(rng: Random) -> dict[str, Any]:
         hear(rng, script, task.text)
         act(script, task)
         script.say(task.reply)
-    _close(rng, script)
+    close(rng, script)
     return script.document("choose")
 
 
@@ -76,7 +76,7 @@ def _given(rng: Random, task: Errand, other: Errand | None) -> str:
 
 def ask_back(rng: Random) -> dict[str, Any]:
     """Something is missing: ask, then call with what was given; corrections and second thoughts."""
-    desk = new_desk(rng, rng.choice(("get", "get", "cancel", "change", "book", "goods", "find")))
+    desk = new_desk(rng, rng.choice(("get", "get", "cancel", "change", "book", "goods", "find")), lenient=False)
     script = Script(desk)
     task = errand(rng, desk, *MISSABLE)
     other = task.again() if task.again else None
@@ -93,7 +93,7 @@ def ask_back(rng: Random) -> dict[str, Any]:
         script.user(put(surface(rng, rng.choice(frames.LATER)), it=later.arguments[later.missing]))
         act(script, later)
         script.say(later.reply)
-    _close(rng, script)
+    close(rng, script)
     return script.document("ask_back")
 
 
@@ -190,5 +190,5 @@ def outcomes(rng: Random) -> dict[str, Any]:
     desk: Desk = new_desk(rng, need)
     script = Script(desk)
     flow(rng, script)
-    _close(rng, script)
+    close(rng, script)
     return script.document("outcomes")

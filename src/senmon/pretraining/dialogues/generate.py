@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from senmon.pretraining.dialogues.agreeing import agree
 from senmon.pretraining.dialogues.counter import ask_back, choose, outcomes
 from senmon.pretraining.dialogues.drills import drills
 from senmon.pretraining.dialogues.reading import reading
@@ -18,11 +19,12 @@ from senmon.pretraining.dialogues.tutoring import arithmetic, tutoring
 
 #: Kind of conversation → its share.
 SHARES: dict[Callable[[Random], dict[str, Any]], float] = {
-    choose: 0.17,
-    ask_back: 0.13,
-    reading: 0.18,
+    choose: 0.16,
+    ask_back: 0.1,
+    agree: 0.09,
+    reading: 0.2,
     outcomes: 0.1,
-    smalltalk: 0.08,
+    smalltalk: 0.07,
     drills: 0.18,
     tutoring: 0.1,
     arithmetic: 0.06,

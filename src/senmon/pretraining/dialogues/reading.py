@@ -38,8 +38,10 @@ def _ask(rng: Random, script: Script, shown: list[Article], answered: bool) -> N
     desk = script.desk
     facts = not desk.plain
     if answered:
-        point = rng.choice(rng.choice(shown).points)
-        question, reply = point.question, rng.choice(OPENERS) + point.answer
+        place = rng.randrange(len(shown))
+        point = rng.choice(shown[place].points)
+        said = f"[[answer.{place + 1}]]" if desk.answers else rng.choice(OPENERS) + point.answer
+        question, reply = point.question, said
     else:
         noun = rng.choice(desk.trade.records).noun
         taken = frozenset(each.topic for each in shown)
@@ -62,9 +64,8 @@ def reading(rng: Random) -> dict[str, Any]:
     # References are resolved against what the turn shows, so facts appear only where the desk uses them.
     for _ in range(rng.choice((1, 1, 2))):
         noun = rng.choice(desk.trade.records).noun
-        shown = articles(
-            rng, rng.choice((1, 2, 2, 3)), noun, desk.trade.goods, facts=not desk.plain and rng.random() < 0.9
-        )
+        count, facts = rng.choice((1, 2, 2, 3)), not desk.plain and rng.random() < 0.9
+        shown = articles(rng, count, noun, desk.trade.goods, facts=facts, answers=desk.answers)
         answered = rng.random() >= 0.25
         _ask(rng, script, shown, answered)
         if not answered and desk.person and rng.random() < 0.4:
