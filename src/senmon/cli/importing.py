@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from senmon.cli import output
+from senmon.cli import importing_knowledge, output
 from senmon.settings import Settings
 
 if TYPE_CHECKING:
-    from senmon.dataset.importing import ImportReport
+    from senmon.dataset.importing import ImportReport, Labels, Writing
+    from senmon.dataset.imports.chat_rows import Reader
+    from senmon.packs.scaffold import NewPack
 
-app = typer.Typer(help="Import data into a pack; a pack that is not there is made.")
+app = typer.Typer(
+    help="Import data into a pack; a pack that is not there is made.\n\n"
+    "Every import takes all rows or none: broken rows are listed with file, line and remedy, and nothing is "
+    "written, unless `--skip-broken` leaves them out. `--dry-run` only reports. The same source again "
+    "replaces its own earlier import."
+)
+app.command("markdown")(importing_knowledge.markdown)
+app.command("html")(importing_knowledge.html)
+app.command("faq")(importing_knowledge.faq)
+
+SHOWN = 20
+NAMED = 12
 
 Source = Annotated[Path, typer.Argument(help="File to import.")]
 PackName = Annotated[str, typer.Option("--pack", help="Name of the pack, or its folder.")]
 User = Annotated[str, typer.Option("--user", help="Column of the user's message.")]
 Reply = Annotated[str, typer.Option("--assistant", help="Column of the reply.")]
 Intent = Annotated[str | None, typer.Option("--intent", help="Column of the intent.")]
+MaybeUser = Annotated[str, typer.Option("--user", help="Column of the user's message.")]
+MaybeReply = Annotated[str, typer.Option("--assistant", help="Column of the reply.")]
+Messages = Annotated[
+    str, typer.Option("--messages", help="Column of whole conversations, in place of the two above.")
+]
+IntentField = Annotated[
+    str | None, typer.Option("--intent", help="Field of the row that names its intent. Default: `intent`.")
+]
+Label = Annotated[str | None, typer.Option("--label", help="One intent for all rows.")]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Default: found out. `tab` for a tab.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of the file.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first rows.")]
 Skip = Annotated[bool, typer.Option("--skip-broken", help="Leave broken rows out instead of stopping.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Read and report; write nothing.")]
 Title = Annotated[str | None, typer.Option("--title", help="Title of a new pack.")]
@@ -48,6 +72,7 @@ def import_csv(
     intent: Intent = None,
     delimiter: Delimiter = None,
     encoding: Encoding = "utf-8",
+    limit: Limit = None,
     skip_broken: Skip = False,
     dry_run: Dry = False,
     title: Title = None,
@@ -57,18 +82,252 @@ def import_csv(
 ) -> None:
     """Import a CSV file with a request and a reply per row, all of it or nothing."""
     from senmon.dataset import importing
-    from senmon.packs.scaffold import NewPack
 
-    folder = _folder(pack)
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence, attribution)
     columns = importing.Columns(user, assistant, intent)
-    reading = importing.Reading(_character(delimiter), encoding, skip_broken, dry_run)
-    fresh = NewPack.of(folder.name, title=title, licence=licence, attribution=attribution)
-    with _progress(source) as progress:
-        report = importing.import_rows(source, folder, columns, reading, progress, fresh)
-    output.emit(asdict(report), _table(report), json=json)
+    reading = importing.Reading(_character(delimiter), encoding, skip_broken, dry_run, limit)
+    with progress(source.name) as count:
+        report = importing.import_rows(source, wish.folder, columns, reading, count, wish.new_pack)
+    show(report, json)
 
 
-def _folder(pack: str) -> Path:
+@app.command("parquet")
+def import_parquet(
+    source: Source,
+    pack: PackName,
+    user: MaybeUser = "",
+    assistant: MaybeReply = "",
+    messages: Messages = "",
+    intent: IntentField = None,
+    label: Label = None,
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import a Parquet file: a request and a reply per row, or a column of whole conversations."""
+    from senmon.dataset import importing
+    from senmon.dataset.imports.columns_format import TableColumns
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence, attribution)
+    columns = TableColumns(user, assistant, intent or "", messages)
+    with progress(source.name) as count:
+        report = importing.import_parquet(
+            source, wish.folder, columns, wish.writing(), _labels(intent, label), count
+        )
+    show(report, json)
+
+
+@app.command("alpaca")
+def import_alpaca(
+    source: Source,
+    pack: PackName,
+    intent: IntentField = None,
+    label: Label = None,
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import Alpaca's format: JSON list or JSON Lines of instruction, input, output."""
+    from senmon.dataset.imports.chat_rows import alpaca_row
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence, attribution)
+    _chat(source, wish, alpaca_row, _labels(intent, label), json)
+
+
+@app.command("sharegpt")
+def import_sharegpt(
+    source: Source,
+    pack: PackName,
+    intent: IntentField = None,
+    label: Label = None,
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import ShareGPT's format: conversations of from and value, also with calls and observations."""
+    from senmon.dataset.imports.chat_rows import sharegpt_row
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence, attribution)
+    _chat(source, wish, sharegpt_row, _labels(intent, label), json)
+
+
+@app.command("openai")
+def import_openai(
+    source: Source,
+    pack: PackName,
+    intent: IntentField = None,
+    label: Label = None,
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import OpenAI's chat format: JSON Lines (or a list) of messages, also with tools and tool calls."""
+    from senmon.dataset.imports.chat_rows import openai_row
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence, attribution)
+    _chat(source, wish, openai_row, _labels(intent, label), json)
+
+
+@app.command("hf")
+def import_hf(
+    source: Annotated[str, typer.Argument(help="Folder of data files, saved dataset, or hub id.")],
+    pack: PackName,
+    split: Annotated[
+        str | None, typer.Option("--split", help="One split. Default: all, as they are.")
+    ] = None,
+    subset: Annotated[str | None, typer.Option("--subset", help="Configuration of the dataset.")] = None,
+    user: MaybeUser = "",
+    assistant: MaybeReply = "",
+    messages: Messages = "",
+    intent: IntentField = None,
+    label: Label = None,
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import a dataset of Hugging Face's `datasets`: a local folder, a saved dataset, or a name on the hub.
+
+    Columns called messages, conversations, or instruction and output are found by themselves. Only data is
+    read (JSON, CSV, Parquet, Arrow): no code, no pickle, no archive.
+    """
+    from senmon.dataset import importing
+    from senmon.dataset.imports.columns_format import TableColumns
+    from senmon.dataset.imports.hf_source import HfSource
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence, attribution)
+    place = HfSource(source, split, TableColumns(user, assistant, intent or "", messages), subset)
+    with progress(source) as count:
+        report = importing.import_hf(place, wish.folder, wish.writing(), _labels(intent, label), count)
+    show(report, json)
+
+
+@app.command("gsm8k")
+def import_gsm8k(
+    source: Source,
+    pack: PackName,
+    style: Annotated[
+        Literal["plain", "tutor"],
+        typer.Option(
+            "--style", help="plain: the whole worked answer; tutor: one step a turn, with a question."
+        ),
+    ] = "plain",
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import GSM8K's word problems (JSON Lines of question and answer); calculator marks are removed."""
+    from senmon.dataset import importing
+    from senmon.dataset.imports.gsm8k import ATTRIBUTION, LICENCE
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence or LICENCE, attribution or ATTRIBUTION)
+    with progress(source.name) as count:
+        report = importing.import_gsm8k(source, wish.folder, style, wish.writing(), count)
+    show(report, json)
+
+
+@app.command("bitext")
+def import_bitext(
+    source: Source,
+    pack: PackName,
+    slots: Annotated[
+        Literal["facts", "keep"],
+        typer.Option(
+            "--slots",
+            help="facts: {{Customer Support Phone Number}} becomes [[article.support_phone]], filled in from "
+            "knowledge/company.md; keep: {{support_phone}}, in one spelling.",
+        ),
+    ] = "facts",
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    dry_run: Dry = False,
+    title: Title = None,
+    licence: Licence = None,
+    attribution: Credit = None,
+    json: Json = False,
+) -> None:
+    """Import Bitext's customer-support CSV; its fixed fifth of requests, by hash, becomes the test split."""
+    from senmon.dataset import importing
+    from senmon.dataset.imports.bitext import ATTRIBUTION, LICENCE
+
+    wish = Wish.of(pack, limit, skip_broken, dry_run, title, licence or LICENCE, attribution or ATTRIBUTION)
+    with progress(source.name) as count:
+        report = importing.import_bitext(source, wish.folder, slots, wish.writing(), count)
+    show(report, json)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What every import is told alike."""
+
+    folder: Path
+    new_pack: NewPack
+    limit: int | None
+    skip_broken: bool
+    dry_run: bool
+
+    @classmethod
+    def of(
+        cls,
+        pack: str,
+        limit: int | None,
+        skip_broken: bool,
+        dry_run: bool,
+        title: str | None,
+        licence: str | None,
+        attribution: str | None,
+    ) -> Wish:
+        from senmon.packs.scaffold import NewPack
+
+        folder = pack_folder(pack)
+        fresh = NewPack.of(folder.name, title=title, licence=licence, attribution=attribution)
+        return cls(folder, fresh, limit, skip_broken, dry_run)
+
+    def writing(self) -> Writing:
+        from senmon.dataset.importing import Writing
+
+        return Writing(self.skip_broken, self.dry_run, self.limit, self.new_pack)
+
+
+def _chat(source: Path, wish: Wish, reader: Reader, labels: Labels, json: bool) -> None:
+    from senmon.dataset import importing
+
+    with progress(source.name) as count:
+        report = importing.import_chat(source, wish.folder, reader, wish.writing(), labels, count)
+    show(report, json)
+
+
+def _labels(field: str | None, label: str | None) -> Labels:
+    from senmon.dataset.importing import Labels
+
+    return Labels(label, field or "intent")
+
+
+def pack_folder(pack: str) -> Path:
+    """Where the pack is, or is to be made."""
     named = "/" in pack or pack.startswith(".")
     roots = Settings.load().packs
     there = (root / pack for root in roots if (root / pack).is_dir())
@@ -80,23 +339,49 @@ def _character(delimiter: str | None) -> str | None:
 
 
 @contextmanager
-def _progress(source: Path) -> Iterator[Callable[[int], None]]:
-    with output.errors.status(f"reading {source.name}") as status:
-        yield lambda rows: status.update(f"reading {source.name}: {rows:,} rows")
+def progress(name: str) -> Iterator[Callable[[int], None]]:
+    """A line that counts the rows while they are read."""
+    with output.errors.status(f"reading {escape(name)}") as status:
+        yield lambda rows: status.update(f"reading {escape(name)}: {rows:,} rows")
+
+
+def show(report: ImportReport, json: bool) -> None:
+    """What an import did: JSON for machines, tables for people."""
+    output.emit(asdict(report), _table(report), json=json)
 
 
 def _table(report: ImportReport) -> Table:
     table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     done = "would write" if report.dry_run else "wrote" if report.changed else "left as it was"
-    table.add_row(done, str(report.target))
+    table.add_row(done, escape(str(report.target)))
     table.add_row("taken", f"{report.taken:,} rows, {report.intents} intents")
+    if any(report.splits):
+        table.add_row("splits", _counted({name or "by hash": count for name, count in report.splits.items()}))
+    if report.intents > 1:
+        table.add_row("intents", _counted(report.labels))
+    for note, count in report.notes.items():
+        table.add_row("changed", f"{count:,} × {escape(note)}")
+    for why, count in report.left_out.items():
+        table.add_row("left out", f"{count:,} × {escape(why)}")
     table.add_row("refused", f"{report.refused_rows:,} rows")
-    for problem in report.refused[:20]:
-        table.add_row("", str(problem))
+    for problem in report.refused[:SHOWN]:
+        table.add_row("", escape(str(problem)))
+    if report.refused_rows > SHOWN:
+        table.add_row("", f"and {report.refused_rows - SHOWN:,} more; --json lists the first 200")
     table.add_row("placeholders", f"{report.placeholders:,} replies hold {{{{…}}}}")
+    if report.slots:
+        table.add_row("slots", _counted(report.slots))
     lengths = report.lengths
     words = (
         f"median {lengths.median}, 95 % under {lengths.p95 + 1}, longest {lengths.longest} words and marks"
     )
     table.add_row("replies", words)
     return table
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """The most frequent names with their counts."""
+    shown = ", ".join(f"{escape(name)} {count:,}" for name, count in list(counts.items())[:NAMED])
+    return f"{shown} and {len(counts) - NAMED} more" if len(counts) > NAMED else shown
