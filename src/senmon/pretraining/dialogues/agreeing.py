@@ -16,7 +16,16 @@ WHICH = (
     "Which one do you mean: [[choose.list]]?", "I see [[choose.list]]. Which one is it?", "There are [[choose.list]]. Which?",
     "Is it one of these: [[choose.list]]?", "Please choose: [[choose.list]].",
 )  # fmt: skip
-PICKED = ("{it}", "{it} please", "the one with {it}", "{it} it is", "I mean {it}", "{it}, the other can stay", "take {it}", "{it}!")
+PICKED = (
+    "{it}",
+    "{it} please",
+    "the one with {it}",
+    "{it} it is",
+    "I mean {it}",
+    "{it}, the other can stay",
+    "take {it}",
+    "{it}!",
+)
 ASK_CANCEL = (
     "Shall I cancel {noun} [[{r}.id]]?", "Do you really want to cancel [[{r}.id]]?", "Cancel {noun} [[{r}.id]], is that right?",
     "That is {noun} [[{r}.id]]. Shall I cancel it?",
@@ -45,7 +54,12 @@ TOO_LATE = (
 def _words(task: Errand) -> dict[str, str]:
     duty = task.duty
     field = duty.parameters[2] if duty.kind == "change" else ""
-    return {"noun": duty.record.noun, "r": key_of(duty.record.noun), "f": field, "label": field.replace("_", " ")}
+    return {
+        "noun": duty.record.noun,
+        "r": key_of(duty.record.noun),
+        "f": field,
+        "label": field.replace("_", " "),
+    }
 
 
 def _choose(rng: Random, script: Script, task: Errand) -> None:
@@ -102,13 +116,19 @@ def _confirm(rng: Random, script: Script, task: Errand) -> None:
     confirm = script.desk.duty("confirm")
     assert confirm is not None
     script.call(confirm.spec.name, {})
-    script.result({"done": rng.choice(("cancelled", "ended")) if task.duty.kind == "cancel" else "changed", noun: known})
+    script.result(
+        {"done": rng.choice(("cancelled", "ended")) if task.duty.kind == "cancel" else "changed", noun: known}
+    )
     script.say(task.reply)
 
 
 def agree(rng: Random) -> dict[str, Any]:
     """An action is called with what was said; it asks for the rest, and changes are confirmed."""
-    desk = new_desk(rng, rng.choice(("get confirm", "cancel confirm", "change confirm", "cancel confirm get")), lenient=True)
+    desk = new_desk(
+        rng,
+        rng.choice(("get confirm", "cancel confirm", "change confirm", "cancel confirm get")),
+        lenient=True,
+    )
     script = Script(desk)
     for _ in range(rng.choice((1, 1, 1, 2))):
         task = errand(rng, desk, "get", "cancel", "change")

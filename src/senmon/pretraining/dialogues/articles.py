@@ -29,7 +29,9 @@ class Article:
     points: tuple[Point, ...]
 
 
-def _article(rng: Random, topic: Topic, noun: str, goods: tuple[str, ...], facts: bool, answers: bool) -> Article:
+def _article(
+    rng: Random, topic: Topic, noun: str, goods: tuple[str, ...], facts: bool, answers: bool
+) -> Article:
     told: dict[str, str] = {}
     points = []
     thing = rng.choice(goods)
@@ -103,4 +105,7 @@ def noise(
     """Passages that a turn brings along for nothing, in `share` of the turns."""
     if rng.random() >= share:
         return []
-    return [each.passage for each in articles(rng, rng.choice((1, 1, 2)), noun, goods, facts=facts, answers=answers)]
+    return [
+        each.passage
+        for each in articles(rng, rng.choice((1, 1, 2)), noun, goods, facts=facts, answers=answers)
+    ]

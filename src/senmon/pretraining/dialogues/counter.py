@@ -76,7 +76,9 @@ def _given(rng: Random, task: Errand, other: Errand | None) -> str:
 
 def ask_back(rng: Random) -> dict[str, Any]:
     """Something is missing: ask, then call with what was given; corrections and second thoughts."""
-    desk = new_desk(rng, rng.choice(("get", "get", "cancel", "change", "book", "goods", "find")), lenient=False)
+    desk = new_desk(
+        rng, rng.choice(("get", "get", "cancel", "change", "book", "goods", "find")), lenient=False
+    )
     script = Script(desk)
     task = errand(rng, desk, *MISSABLE)
     other = task.again() if task.again else None

@@ -81,8 +81,10 @@ PLAIN_RULES = (
     "Write numbers just as they stand in the results.", "Say values in plain words, exactly as given.",
 )  # fmt: skip
 LENIENT_RULES = (
-    "Call the tool even when a number is missing; it says what to ask.", "After a yes: confirm.",
-    "Changes are asked for first and confirmed after a yes.", "Numbers may be left out of a call.",
+    "Call the tool even when a number is missing; it says what to ask.",
+    "After a yes: confirm.",
+    "Changes are asked for first and confirmed after a yes.",
+    "Numbers may be left out of a call.",
 )
 OTHER_RULES = (
     "If nothing answers the question, say so and offer a person.",
@@ -107,7 +109,7 @@ LOOK_VERBS = ["get", "check", "find", "show", "look_up", "read", "fetch", "see",
 LIST_VERBS = ["list", "show_all", "my", "all", "get_all"]
 CANCEL_VERBS = ["cancel", "stop", "call_off", "remove", "delete", "end", "withdraw"]
 CHANGE_VERBS = ["change", "set", "update", "move", "edit", "adjust"]
-BOOK_VERBS = ["book", "reserve", "start", "request", "make", "order_new", "add"]
+BOOK_VERBS = ["book", "reserve", "start", "request", "make", "arrange", "add"]
 GOODS_NAMES = ("check_price", "find_item", "availability", "search_goods", "price_of", "get_offer", "item_info",
                "lookup_article", "catalogue", "check_item")  # fmt: skip
 GOODS_PARAMETERS = ("item", "name", "article", "what", "goods", "title", "query", "thing", "kind")
@@ -122,7 +124,17 @@ FIND_NAMES = (
 )
 FIND_PARAMETERS = ("email", "who", "contact", "name", "key", "client")
 NOTE_NAMES = ("add_note", "leave_message", "write_note", "attach_note", "add_comment")
-CONFIRM_NAMES = ("confirm", "confirm", "go_ahead", "do_it", "accept", "execute", "apply_change", "agreed", "approve")
+CONFIRM_NAMES = (
+    "confirm",
+    "confirm",
+    "go_ahead",
+    "do_it",
+    "accept",
+    "execute",
+    "apply_change",
+    "agreed",
+    "approve",
+)
 PERSON_NAMES = ("hand_over", "get_person", "call_colleague", "to_human", "escalate", "connect_person", "ask_team",
                 "transfer_to_staff", "human_help")  # fmt: skip
 PERSON_PARAMETERS = ("reason", "why", "cause", "")
@@ -196,7 +208,8 @@ def id_parameter(rng: Random, noun: str) -> str:
 
 def _record_duty(rng: Random, kind: str, record: Record, lenient: bool) -> Duty:
     noun, key = record.noun, id_parameter(rng, record.noun)
-    free = (key,) if lenient else ()
+    about: tuple[str, ...]
+    free: tuple[str, ...] = (key,) if lenient else ()
     if kind == "get":
         about = (
             f"state of one {noun}",
@@ -221,7 +234,9 @@ def _record_duty(rng: Random, kind: str, record: Record, lenient: bool) -> Duty:
             else f"{rng.choice(CHANGE_VERBS)}_{noun}"
         )
         free = (key, new) if lenient else ()
-        return Duty(kind, signature(name, rng.choice(about), key, new, optional=free), (key, new, field), record)
+        return Duty(
+            kind, signature(name, rng.choice(about), key, new, optional=free), (key, new, field), record
+        )
     if kind == "note":
         text = rng.choice(("text", "note", "message", "comment"))
         about = (f"writes a note on a {noun}", f"adds a message to a {noun}")
@@ -261,7 +276,9 @@ def _general_duty(rng: Random, kind: str, record: Record) -> Duty:
         )
         return Duty(kind, signature(rng.choice(FIND_NAMES), about, key), (key,), record)
     if kind == "confirm":
-        about = rng.choice(("the customer said yes", "does what was asked for", "after a yes", "carries the change out"))
+        about = rng.choice(
+            ("the customer said yes", "does what was asked for", "after a yes", "carries the change out")
+        )
         return Duty(kind, signature(rng.choice(CONFIRM_NAMES), about), (), record)
     key = rng.choice(PERSON_PARAMETERS)
     about = rng.choice(("passes on to a person", "gets a colleague", "a human takes over"))
@@ -339,6 +356,10 @@ def new_desk(rng: Random, need: str = "get", *, lenient: bool | None = None) -> 
     system = put(text, me=me, firm=firm, what=trade.description, noun=record.noun)
     patterns = {each.noun: values.id_pattern(rng, each.noun) for each in trade.records}
     noise = rng.choice((0.0, 0.0, 0.3, 0.7))
-    need = f"{need} confirm" if lenient and need != "-" and "confirm" not in need and rng.random() < 0.5 else need
+    need = (
+        f"{need} confirm"
+        if lenient and need != "-" and "confirm" not in need and rng.random() < 0.5
+        else need
+    )
     duties = _duties(rng, trade, need, lenient)
     return Desk(me, firm, trade, system, duties, patterns, plain, noise, answers, lenient)

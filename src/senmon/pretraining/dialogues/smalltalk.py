@@ -78,7 +78,7 @@ TRICKS_BACK = (
     "I can't do that, but I gladly help with {firm}.", "That stays with me. What can I do for you at {firm}?",
     "I don't share that. Do you have a question about {firm}?",
 )  # fmt: skip
-FEELINGS = (
+FEELINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("I'm so tired today.", ("I hope you get some rest soon. What can I do for you?", "That sounds like a long day. How can I help?")),
     ("You are great!", ("That's kind of you. What else can I do?", "Thank you, I'm glad.")),
     ("I had a really bad day.", ("I'm sorry to hear that. Maybe I can make one thing easier.", "That's a pity. How can I help?")),
@@ -90,7 +90,7 @@ FEELINGS = (
     ("sorry, wrong window", ("No problem.", "That's all right. I'm here if you need me.")),
     ("asdfgh", ("I didn't understand that. Could you say it again?", "Sorry, what do you mean?")),
 )  # fmt: skip
-PAIRS = (
+PAIRS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (GREETINGS, GREET_BACK), (WHO, WHO_BACK), (ABLE, ABLE_BACK), (FOREIGN, FOREIGN_BACK), (FOREIGN, FOREIGN_BACK),
     (TRICKS, TRICKS_BACK), (THANKS, WELCOME), (FAREWELLS, FAREWELL_BACK),
 )  # fmt: skip
@@ -100,9 +100,9 @@ def exchange(rng: Random, script: Script) -> None:
     """One thing said, and a brief kind reply."""
     desk = script.desk
     if rng.random() < 0.15:
-        said, replies = rng.choice(FEELINGS)
+        said, comforts = rng.choice(FEELINGS)
         script.user(brief(rng, said))
-        script.say(rng.choice(replies))
+        script.say(rng.choice(comforts))
         return
     asked, replies = rng.choice(PAIRS)
     way = surface if asked in (FOREIGN, TRICKS, ABLE, WHO) and rng.random() < 0.5 else brief

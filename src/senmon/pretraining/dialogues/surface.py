@@ -67,7 +67,7 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def surface(rng: Random, text: str) -> str:
+def surface(rng: Random, text: str) -> str:  # noqa: PLR0911 (one way each)
     """A sentence in one of many hands."""
     style = rng.random()
     if style < 0.22:
