@@ -1,0 +1,1 @@
+"""Help centres and FAQ tables → a pack's knowledge articles."""
