@@ -133,3 +133,19 @@ def test_large_batches_are_kept_and_survive_damage(tmp_path: Path) -> None:
     kept.write_bytes(b"damaged")
     assert np.allclose(again.encode(texts), plain)
     assert kept.stat().st_size > 100
+
+
+def test_only_texts_that_are_new_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder.find()
+    if encoder is None:
+        pytest.skip("the encoder package is not installed")
+    encoder.keep_in(tmp_path)
+    texts = [f"sentence number {index}" for index in range(12)]
+    first = encoder.encode(texts)
+    computed: list[str] = []
+    original = encoder._encode
+    monkeypatch.setattr(encoder, "_encode", lambda some: computed.extend(some) or original(some))
+    again = encoder.encode(["something else", *texts[::-1], "something else"])
+    assert computed == ["something else"]
+    assert np.array_equal(again[1:-1], first[::-1])
+    assert np.array_equal(again[0], again[-1])

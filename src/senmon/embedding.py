@@ -32,6 +32,8 @@ BATCH = 32
 CACHED_TEXTS = 512
 #: Calls with at most this many texts go through the cache: messages and queries, not training data.
 CACHED_CALL = 8
+#: Files of kept vectors; the oldest go first.
+KEPT_SHARDS = 64
 #: A text is cut here before it is tokenised: more can't fit 128 tokens and would only cost time.
 MAX_CHARACTERS = 4096
 
@@ -73,7 +75,8 @@ class Encoder:
         self._folder: Path | None = None
 
     def keep_in(self, folder: Path) -> None:
-        """Keep the vectors of large batches in `folder`, so that a restart does not compute them again."""
+        """Keep the vectors of large batches in `folder`, each by its text: a restart, another pack or an
+        edited example computes only what is new."""
         self._folder = folder
 
     @classmethod
@@ -101,18 +104,17 @@ class Encoder:
         return np.stack([self._remembered(text) for text in cut])
 
     def _kept(self, texts: Sequence[str]) -> Vectors:
-        """The vectors of a batch from its file, else computed and written; an unusable file is replaced."""
+        """Vectors by text from the folder's shards; what is missing is computed and becomes a shard."""
         assert self._folder is not None
-        key = hashlib.sha256("\0".join([self.digest, *texts]).encode("utf-8", "replace")).hexdigest()
-        path = self._folder / f"{key[:32]}.npy"
-        with suppress(OSError, ValueError, EOFError):
-            vectors: Vectors = np.load(path, allow_pickle=False)
-            if vectors.shape == (len(texts), self.dim):
-                return vectors
-        vectors = self._encode(texts)
-        with suppress(OSError):  # a full disk costs time at the next start, no more
-            _write_vectors(path, vectors)
-        return vectors
+        keys = [_text_key(self.digest, text) for text in texts]
+        found = _read_shards(self._folder, set(keys), self.dim)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        if missing:
+            computed = self._encode(list(missing.values()))
+            found.update(zip(missing, computed, strict=True))
+            with suppress(OSError):  # a full disk costs time at the next start, no more
+                _write_shard(self._folder, list(missing), computed)
+        return np.stack([found[key] for key in keys])
 
     def _remembered(self, text: str) -> Vectors:
         with self._caching:
@@ -258,9 +260,37 @@ def _pool(model: Any, tokens: Sequence[Sequence[int]], pad: int, pooling: str) -
     return unit
 
 
-def _write_vectors(path: Path, vectors: Vectors) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _text_key(digest: str, text: str) -> bytes:
+    return hashlib.sha256(f"{digest}\0{text}".encode("utf-8", "replace")).digest()
+
+
+def _read_shards(folder: Path, wanted: set[bytes], dim: int) -> dict[bytes, Vectors]:
+    """Vectors of the wanted texts, from every shard that can be read; others are passed over."""
+    found: dict[bytes, Vectors] = {}
+    for path in sorted(folder.glob("*.npy")):
+        with suppress(OSError, ValueError, EOFError):
+            rows = np.load(path, allow_pickle=False)
+            if rows.dtype != _shard_type(dim):
+                continue
+            keys = [key.tobytes() for key in rows["key"]]
+            found.update((key, rows["vector"][at]) for at, key in enumerate(keys) if key in wanted)
+    return found
+
+
+def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = np.zeros(len(keys), dtype=_shard_type(vectors.shape[1]))
+    rows["key"] = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32)
+    rows["vector"] = vectors
+    path = folder / f"{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}.npy"
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
-        np.save(file, vectors, allow_pickle=False)
+        np.save(file, rows, allow_pickle=False)
     draft.replace(path)
+    shards = sorted(folder.glob("*.npy"), key=lambda one: one.stat().st_mtime, reverse=True)
+    for old in shards[KEPT_SHARDS:]:
+        old.unlink(missing_ok=True)
+
+
+def _shard_type(dim: int) -> np.dtype[Any]:
+    return np.dtype([("key", np.uint8, (32,)), ("vector", np.float32, (dim,))])
