@@ -42,7 +42,7 @@ def root(
 
 def compose() -> None:
     """Put the groups together; once per process."""
-    from senmon.cli import adapters, base, chatting, doctor, importing, packs, serving, tuning
+    from senmon.cli import adapters, base, chatting, doctor, exporting, importing, packs, serving, tuning
 
     app.command(rich_help_panel="Serve")(serving.up)
     app.command(rich_help_panel="Serve")(serving.serve)
@@ -52,6 +52,7 @@ def compose() -> None:
     app.command(rich_help_panel="Packs")(packs.check)
     app.add_typer(packs.app, name="packs", rich_help_panel="Packs")
     app.add_typer(importing.app, name="import", rich_help_panel="Packs")
+    app.command(rich_help_panel="Packs")(exporting.export)
     app.command(rich_help_panel="Adapters")(tuning.tune)
     app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")

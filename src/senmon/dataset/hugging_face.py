@@ -12,31 +12,35 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 
-def to_hf(dataset: Dataset) -> DatasetDict:
+def to_hf(dataset: Dataset, *, tools: str = "") -> DatasetDict:
     """A DatasetDict with a Dataset per split that has examples.
 
     `messages` is a list of {role, content, tool_calls, tool_call_id, name}; `tool_calls` is JSON text,
-    since the arguments of different actions have no common column type.
+    since the arguments of different actions have no common column type. `tools`, JSON text, becomes a
+    column of its own.
     """
     import datasets
 
-    features = _features()
+    datasets.disable_progress_bars()
+    features = _features(tools)
+    more = {"tools": tools} if tools else {}
     return datasets.DatasetDict(
         {
-            name: datasets.Dataset.from_list([_row(example) for example in examples], features=features)
+            name: datasets.Dataset.from_list([{**_row(example), **more} for example in examples], features)
             for name in SPLITS
             if (examples := dataset.split(name))
         }
     )
 
 
-def _features() -> Any:
+def _features(tools: str) -> Any:
     from datasets import Features, Value
 
     text = Value("string")
     message = dict.fromkeys(("role", "content", "tool_calls", "tool_call_id", "name"), text)
     labels = dict.fromkeys(("id", "intent", "split", "source", "licence", "origin"), text)
-    return Features({**labels, "tags": [text], "messages": [message]})
+    more = {"tools": text} if tools else {}
+    return Features({**labels, "tags": [text], "messages": [message], **more})
 
 
 def _row(example: Example) -> dict[str, Any]:

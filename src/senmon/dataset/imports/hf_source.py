@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from senmon.packs.jsonl import JsonLine
 _DATA = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow"})
 _BESIDE = frozenset({"", ".md", ".txt", ".yaml", ".yml", ".gitattributes", ".gitignore", ".lock", ".html"})
 _MAX_FILES = 5000
+_CARD = 1024 * 1024
+_ELSEWHERE = re.compile(r"\.\.[/\\]\S*|\b[a-z0-9+]+://\S*|(?:^|[\s\"'\[,:-])[/~]\S*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,24 @@ def _check_folder(path: Path, origin: str) -> None:
         if count >= _MAX_FILES:
             why = f"holds more than {_MAX_FILES:,} files"
             raise refusal(origin, Problem(str(path), 0, "", why, "name the dataset's own folder"))
+        if file == path / "README.md":
+            _check_card(file, origin)
         if not file.resolve().is_relative_to(home):
             why = "is a link that leads out of the folder"
             raise refusal(origin, Problem(str(file), 0, "", why, "copy the file instead"))
         if file.is_file() and not hidden and file.suffix.lower() not in _DATA | _BESIDE:
             why = f"is not data that is read here ({', '.join(sorted(_DATA))})"
             raise refusal(origin, Problem(str(file), 0, "", why, "remove it, or convert it"))
+
+
+def _check_card(card: Path, origin: str) -> None:
+    """The card's front matter may name data files: only those beside it are read."""
+    with card.open("rb") as file:
+        head = file.read(_CARD).decode("utf-8", "replace")
+    front = head.split("\n---", 1)[0] if head.startswith("---") else ""
+    for number, line in enumerate(front.splitlines(), 1):
+        if "license" not in line and (found := _ELSEWHERE.search(line)):
+            why = f"names files elsewhere: {found[0].strip()}"
+            raise refusal(
+                origin, Problem(str(card), number, "configs", why, "name files of this folder only")
+            )
