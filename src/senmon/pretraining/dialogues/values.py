@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 FIRST = [
@@ -345,10 +346,14 @@ def thing(rng: Random, goods: tuple[str, ...]) -> str:
     return f"{invented(rng).capitalize()} {name}"
 
 
-MAKERS = {
+def code(rng: Random) -> str:
+    return fill_pattern(rng, rng.choice(("@@##", "####", "@-###", "##@##")))
+
+
+MAKERS: dict[str, Callable[[Random], str | int]] = {
     "date": date, "money": money, "place": place, "person": person, "time": clock, "period": period,
     "phone": phone, "percent": percent, "count": count, "email": email,
-    "code": lambda rng: fill_pattern(rng, rng.choice(("@@##", "####", "@-###", "##@##"))),
+    "code": code,
 }  # fmt: skip
 
 
