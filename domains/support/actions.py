@@ -3,18 +3,27 @@
     python -m rasa_sdk --actions actions
 
 `customer_id` is set by the server from the verified identity. An order that belongs to somebody else and an
-order that does not exist get the same answer.
+order that does not exist get the same answer. An action takes what the customer has said so far: the result
+says what is missing (`choose`, `missing`). A change is asked for first (`ask`) and made by `confirm` in the
+very next message, so nothing that the model writes can change an order by itself.
+
+The shop's database is `shop.sql` in memory; the variable SHOP_DATABASE names a file to keep it in.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from rasa_sdk import Action, Tracker
+from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 SHOP = Path(__file__).with_name("shop.sql")
@@ -24,17 +33,37 @@ STATUS = {
     "delayed": "delayed",
     "delivered": "delivered",
     "cancelled": "cancelled",
+    "returning": "on its way back to us",
     "returned": "returned",
 }
+OPEN = ("processing", "shipped", "delayed")
+RETURN_DAYS = 30
 FEW = 3
+MOST_SHOWN = 6
+NO = re.compile(r"(?i)\b(?:no|nope|nah|not|don'?t|dont|never|stop|wait|keep|leave|cancel that|wrong)\b")
 Events = list[dict[str, Any]]
+Result = dict[str, Any]
+
+_lock = threading.Lock()
+_databases: dict[str, sqlite3.Connection] = {}
 
 
-def open_shop() -> sqlite3.Connection:
-    """The shop's database, in memory, the same each time."""
-    database = sqlite3.connect(":memory:")
+@contextmanager
+def shop() -> Iterator[sqlite3.Connection]:
+    """The shop's database, one connection for each place, used by one thread at a time."""
+    place = os.environ.get("SHOP_DATABASE") or ":memory:"
+    with _lock:
+        if place not in _databases:
+            _databases[place] = open_shop(place)
+        with _databases[place] as database:
+            yield database
+
+
+def open_shop(place: str) -> sqlite3.Connection:
+    database = sqlite3.connect(place, check_same_thread=False)
     database.row_factory = sqlite3.Row
-    database.executescript(SHOP.read_text(encoding="utf-8"))
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'purchase'").fetchone():
+        database.executescript(SHOP.read_text(encoding="utf-8"))
     return database
 
 
@@ -50,61 +79,241 @@ def money(cents: int) -> str:
     return f"€{cents // 100}.{cents % 100:02}"
 
 
-def order_id(text: Any) -> str:
+def order_number(text: Any) -> str:
     """`a-1001`, `#1001` and `1001` are A1001."""
-    digits = "".join(each for each in str(text or "") if each.isdigit())
+    digits = "".join(each for each in str(text) if each.isdigit())
     return f"A{digits}"
-
-
-def find_order(database: sqlite3.Connection, number: str, customer: str) -> sqlite3.Row | None:
-    query = "SELECT * FROM purchase WHERE id = ? AND customer = ?"
-    found: sqlite3.Row | None = database.execute(query, (number, customer)).fetchone()
-    return found
 
 
 def counted(quantity: int, product: str) -> str:
     return f"{quantity} × {product}" if quantity > 1 else product
 
 
-def describe(database: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    """What a reply may say of an order: only the fields that its status has."""
+def contents(database: sqlite3.Connection, number: str) -> tuple[str, str]:
+    """What is in an order, and its total."""
     query = "SELECT product, quantity, cents FROM line JOIN product ON name = product WHERE purchase = ?"
-    lines = database.execute(query, (row["id"],)).fetchall()
-    names = [counted(each["quantity"], each["product"]) for each in lines]
-    total = money(sum(each["quantity"] * each["cents"] for each in lines))
-    refund = total if row["status"] in ("cancelled", "returned") else None
-    fields = {
-        "id": row["id"],
-        "status": row["status"],
-        "status_text": STATUS[row["status"]],
-        "items": ", ".join(names),
-        "total": total,
-        "carrier": row["carrier"],
-        "tracking": row["tracking"],
-        "ships": day(row["ships"]),
-        "eta": day(row["due"]),
-        "delivered": day(row["delivered"]),
-        "place": row["place"],
-        "reason": row["reason"],
-        "refund": refund,
-        "refunded": day(row["refunded"]),
-    }
+    lines = database.execute(query, (number,)).fetchall()
+    items = ", ".join(counted(each["quantity"], each["product"]) for each in lines)
+    return items, money(sum(each["quantity"] * each["cents"] for each in lines))
+
+
+def known(**fields: str | None) -> Result:
+    """The fields that have a value: a reply can't name others."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-class OrderStatus(Action):
+def describe(database: sqlite3.Connection, row: sqlite3.Row) -> Result:
+    """What a reply may say of an order: only the fields that its status has."""
+    items, total = contents(database, row["id"])
+    paid_back = row["status"] in ("cancelled", "returned")
+    return known(
+        id=row["id"],
+        status=row["status"],
+        status_text=STATUS[row["status"]],
+        items=items,
+        total=total,
+        carrier=row["carrier"],
+        tracking=row["tracking"],
+        ships=day(row["ships"]),
+        eta=day(row["due"]),
+        delivered=day(row["delivered"]),
+        place=row["place"],
+        reason=row["reason"],
+        refund=total if paid_back else None,
+        refunded=day(row["refunded"]),
+    )
+
+
+def short(database: sqlite3.Connection, row: sqlite3.Row, **more: str | None) -> Result:
+    """An order by its number and state."""
+    return known(id=row["id"], status_text=STATUS[row["status"]], **more)
+
+
+class CustomerAction(Action):
+    """An action on one order of the customer: named now, in talk, or the only one that fits."""
+
+    #: States that an order must have to be taken without having been named.
+    fits: tuple[str, ...] = OPEN
+
+    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        customer = tracker.get_slot("customer_id") or ""
+        with shop() as database:
+            row, problem = self.find(database, tracker, customer)
+            result, events = (problem, []) if row is None else self.act(database, row, tracker)
+        dispatcher.utter_message(json_message=result)
+        named = None if row is None else row["id"]
+        return [SlotSet("order_id", named), SlotSet("pending", None), *self.keep(row, tracker), *events]
+
+    def keep(self, row: sqlite3.Row | None, tracker: Tracker) -> Events:
+        """What was said and still waits for an order."""
+        return []
+
+    def find(
+        self, database: sqlite3.Connection, tracker: Tracker, customer: str
+    ) -> tuple[sqlite3.Row | None, Result]:
+        said = tracker.get_slot("order_id")
+        if said:
+            number = order_number(said)
+            query = "SELECT * FROM purchase WHERE id = ? AND customer = ?"
+            row = database.execute(query, (number, customer)).fetchone()
+            return row, {"error": "not_found", "order": {"id": number}}
+        rows = database.execute(
+            "SELECT * FROM purchase WHERE customer = ? ORDER BY placed DESC, id", (customer,)
+        ).fetchall()
+        fitting = [row for row in rows if row["status"] in self.fits]
+        if len(fitting) == 1:
+            return fitting[0], {}
+        return None, choose(fitting or rows)
+
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        raise NotImplementedError
+
+
+def choose(rows: list[sqlite3.Row]) -> Result:
+    if not rows:
+        return {"error": "no_orders"}
+    return {"choose": {"list": listed(rows)}}
+
+
+def listed(rows: list[sqlite3.Row]) -> str:
+    return ", ".join(f"{row['id']} ({STATUS[row['status']]})" for row in rows[:MOST_SHOWN])
+
+
+def asks(what: str, order: Result, tracker: Tracker, **details: str) -> tuple[Result, Events]:
+    """A change that waits for the customer's yes in the next message."""
+    pending = {"change": what, "order": order["id"], "asked": tracker.latest_message.get("text"), **details}
+    return {"ask": what, "order": order}, [SlotSet("pending", pending)]
+
+
+def refuses(why: str, order: Result) -> tuple[Result, Events]:
+    return {"error": why, "order": order}, []
+
+
+class OrderStatus(CustomerAction):
     def name(self) -> str:
         return "order_status"
 
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        return {"order": describe(database, row)}, []
+
+
+class CancelOrder(CustomerAction):
+    fits = ("processing",)
+
+    def name(self) -> str:
+        return "cancel_order"
+
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        if row["status"] != "processing":
+            return refuses("too_late", short(database, row))
+        return asks("cancel", short(database, row, items=contents(database, row["id"])[0]), tracker)
+
+
+class ChangeAddress(CustomerAction):
+    fits = ("processing",)
+
+    def name(self) -> str:
+        return "change_address"
+
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        if row["status"] != "processing":
+            return refuses("too_late", short(database, row))
+        address = str(tracker.get_slot("address") or "").strip()
+        if not address:
+            return {"missing": "address", "order": short(database, row)}, []
+        return asks("address", short(database, row, address=address), tracker, address=address)
+
+    def keep(self, row: sqlite3.Row | None, tracker: Tracker) -> Events:
+        return [SlotSet("address", tracker.get_slot("address") if row is None else None)]
+
+
+class StartReturn(CustomerAction):
+    fits = ("delivered",)
+
+    def name(self) -> str:
+        return "start_return"
+
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        if row["status"] != "delivered":
+            return refuses("not_delivered" if row["status"] in OPEN else "too_late", short(database, row))
+        if row["delivered"] < -RETURN_DAYS:
+            return refuses("too_old", short(database, row, delivered=day(row["delivered"])))
+        return asks("return", short(database, row, items=contents(database, row["id"])[0]), tracker)
+
+
+class RefundStatus(CustomerAction):
+    fits = ("cancelled", "returned", "returning")
+
+    def name(self) -> str:
+        return "refund_status"
+
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        total = contents(database, row["id"])[1]
+        if row["status"] not in self.fits:
+            return {"refund": {"state": "none"}, "order": short(database, row)}, []
+        if row["refunded"] is None:
+            return {"refund": {"state": "waiting", "amount": total}, "order": short(database, row)}, []
+        paid = known(state="paid", amount=total, day=day(row["refunded"]))
+        return {"refund": paid, "order": short(database, row)}, []
+
+
+class ResendInvoice(CustomerAction):
+    """To the customer's own address, which is never said in full."""
+
+    fits = ("processing", "shipped", "delayed", "delivered")
+
+    def name(self) -> str:
+        return "resend_invoice"
+
+    def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
+        query = "SELECT mail FROM customer WHERE id = ?"
+        mail = database.execute(query, (row["customer"],)).fetchone()["mail"]
+        database.execute("INSERT INTO sent (purchase, what) VALUES (?, 'invoice')", (row["id"],))
+        name, _, host = mail.partition("@")
+        return {"done": "invoice sent", "order": {"id": row["id"], "mail": f"{name[0]}…@{host}"}}, []
+
+
+class Confirm(Action):
+    """Makes the change that was asked for, if the message before this one asked for it."""
+
+    def name(self) -> str:
+        return "confirm"
+
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        number = order_id(tracker.get_slot("order_id"))
-        with closing(open_shop()) as database:
-            row = find_order(database, number, tracker.get_slot("customer_id") or "")
-            order = describe(database, row) if row else {"id": number}
-        dispatcher.utter_message(
-            json_message={"order": order} if row else {"error": "not_found", "order": order}
-        )
-        return []
+        pending, customer = tracker.get_slot("pending"), tracker.get_slot("customer_id") or ""
+        result: Result = {"error": "nothing_open"}
+        if pending and agreed(tracker, pending):
+            with shop() as database:
+                result = carry_out(database, pending, customer)
+        dispatcher.utter_message(json_message=result)
+        return [SlotSet("pending", None)]
+
+
+def agreed(tracker: Tracker, pending: Result) -> bool:
+    """The question was asked in the turn before, and the answer holds no `no`."""
+    said = [event.get("text") or "" for event in tracker.events if event.get("event") == "user"]
+    return len(said) >= 2 and said[-2] == pending["asked"] and not NO.search(said[-1])
+
+
+def carry_out(database: sqlite3.Connection, pending: Result, customer: str) -> Result:
+    """Only for the customer's own order, and only from the state that the change needs."""
+    number, change = pending["order"], pending["change"]
+    done, needs, update, values = CHANGES[change](pending)
+    own = "WHERE id = ? AND customer = ? AND status = ?"
+    changed = database.execute(f"UPDATE purchase SET {update} {own}", (*values, number, customer, needs))
+    if not changed.rowcount:
+        return {"error": "nothing_open"}
+    more = {"refund": contents(database, number)[1]} if change == "cancel" else {}
+    more |= {"address": pending["address"]} if change == "address" else {}
+    return {"done": done, "order": {"id": number, **more}}
+
+
+CANCELLED = "status = 'cancelled', carrier = NULL, ships = NULL, due = NULL, refunded = 0"
+CHANGES: dict[str, Any] = {
+    "cancel": lambda pending: ("cancelled", "processing", CANCELLED, ()),
+    "return": lambda pending: ("return started", "delivered", "status = 'returning'", ()),
+    "address": lambda pending: ("address changed", "processing", "address = ?", (pending["address"],)),
+}
 
 
 class ListOrders(Action):
@@ -112,14 +321,14 @@ class ListOrders(Action):
         return "list_orders"
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        query = "SELECT id, status FROM purchase WHERE customer = ? ORDER BY placed DESC"
-        with closing(open_shop()) as database:
+        query = "SELECT id, status FROM purchase WHERE customer = ? ORDER BY placed DESC, id"
+        with shop() as database:
             rows = database.execute(query, (tracker.get_slot("customer_id") or "",)).fetchall()
-        orders: dict[str, Any] = {"count": len(rows)}
+        orders: Result = {"count": len(rows)}
         if rows:
-            orders["list"] = ", ".join(f"{row['id']} ({STATUS[row['status']]})" for row in rows)
+            orders["list"] = listed(rows)
         dispatcher.utter_message(json_message={"orders": orders})
-        return []
+        return [SlotSet("order_id", None), SlotSet("pending", None)]
 
 
 class Stock(Action):
@@ -128,13 +337,13 @@ class Stock(Action):
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
         asked = str(tracker.get_slot("product") or "").strip()
-        with closing(open_shop()) as database:
+        with shop() as database:
             row = database.execute("SELECT * FROM product WHERE lower(name) = lower(?)", (asked,)).fetchone()
         dispatcher.utter_message(json_message=_stock(row) if row else {"error": "not_found"})
         return []
 
 
-def _stock(row: sqlite3.Row) -> dict[str, Any]:
+def _stock(row: sqlite3.Row) -> Result:
     product = {"name": row["name"], "price": money(row["cents"])}
     if row["stock"] == 0:
         return {"product": {**product, "stock": "sold_out", "back": day(row["back_in"])}}
@@ -142,11 +351,25 @@ def _stock(row: sqlite3.Row) -> dict[str, Any]:
 
 
 class RequestPerson(Action):
+    """Leaves a note for the team: who asks, why, what they said last, which order it is about."""
+
     def name(self) -> str:
         return "request_person"
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
         reason = tracker.get_slot("reason") or "asked"
+        customer, order = tracker.get_slot("customer_id"), tracker.get_slot("order_id")
+        with shop() as database:
+            database.execute(
+                "INSERT INTO handover (customer, reason, purchase, summary) VALUES (?, ?, ?, ?)",
+                (customer, reason, order_number(order) if order else None, summary(tracker)),
+            )
         text = "I'm passing this on to a person. They see our conversation and will answer you here."
         dispatcher.utter_message(text=text, json_message={"handoff": reason})
         return []
+
+
+def summary(tracker: Tracker) -> str:
+    """The visitor's last messages: an agent reads at a glance what it is about."""
+    said = [str(event.get("text") or "") for event in tracker.events if event.get("event") == "user"]
+    return " / ".join(each[:160] for each in said[-3:])

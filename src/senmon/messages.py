@@ -90,7 +90,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a pack's knowledge that supports a reply. `facts` are named values to refer to."""
+    """A piece of a pack's knowledge that supports a reply. `facts` are named values to refer to; `answer`
+    is the article's own short reply, which may name them."""
 
     id: str
     title: str
@@ -98,6 +99,7 @@ class Passage:
     url: str = ""
     score: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
+    answer: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {"id": self.id, "title": self.title, "url": self.url, "score": round(self.score, 4)}
@@ -211,6 +213,11 @@ class Conversation:
         kept = {name: value for name, value in self.facts.items() if name.partition(".")[0] not in roots}
         return replace(self, facts={**kept, **facts})
 
+    def without_answers(self) -> Conversation:
+        """A new turn: an article's answer may be said only in the turn that found the article."""
+        kept = {name: value for name, value in self.facts.items() if name.partition(".")[0] != "answer"}
+        return replace(self, facts=kept)
+
     def apply(self, event: Event) -> Conversation:
         """The state after `event`. Unknown private keys are ignored, so that old events stay readable."""
         private = event.private
@@ -220,7 +227,7 @@ class Conversation:
         if event.type == "run":
             state = replace(state, owner="")
         if event.type == "route":
-            state = state._routed(event.data.get("pack"))
+            state = state._routed(event.data.get("pack")).without_answers()
         if "slots" in private and state.pack:
             state = state.with_slots(state.pack, private["slots"])
         if "facts" in private:

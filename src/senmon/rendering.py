@@ -65,14 +65,25 @@ def check_prefix(renderer: Renderer, pack: Pack) -> tuple[Problem, ...]:
     return (Problem(str(pack.path / pack.manifest.system), 0, "system", why, remedy),)
 
 
-def _passage_lines(passage: Passage, seen: set[str]) -> list[str]:
-    lines = [f"# {passage.title}", passage.text.strip()]
+def filled_answer(passage: Passage) -> str:
+    """The passage's own short reply, its facts filled in; empty when it has none."""
+    facts = {f"article.{name}": value for name, value in passage.facts.items()}
+    return fill_references(passage.answer, facts)[0]
+
+
+def passage_text(passage: Passage, place: int) -> str:
+    """`[[answer.1]] Title: its answer` for the passage at place 1, or `# Title` and its text."""
+    if passage.answer:
+        return f"[[answer.{place}]] {passage.title}: {filled_answer(passage)}"
+    return f"# {passage.title}\n{passage.text.strip()}"
+
+
+def _passage_lines(passage: Passage, place: int, seen: set[str]) -> list[str]:
     # A name resolves to the first passage that has it, so only that passage may offer it.
-    names = [name for name in passage.facts if name not in seen]
+    names = [] if passage.answer else [name for name in passage.facts if name not in seen]
     seen.update(names)
-    if names:
-        lines.append("facts: " + " ".join(f"[[article.{name}]]" for name in names))
-    return lines
+    offered = "facts: " + " ".join(f"[[article.{name}]]" for name in names)
+    return [passage_text(passage, place), *([offered] if names else [])]
 
 
 def context_message(
@@ -86,7 +97,7 @@ def context_message(
     if customer not in (None, VERIFIED, NOT_SIGNED_IN):
         raise ValueError(f"customer must be {VERIFIED!r} or {NOT_SIGNED_IN!r}")
     seen: set[str] = set()
-    lines = [line for passage in passages for line in _passage_lines(passage, seen)]
+    lines = [line for at, passage in enumerate(passages, 1) for line in _passage_lines(passage, at, seen)]
     if customer:
         lines.append(f"customer: {customer}")
     if today:
@@ -147,16 +158,19 @@ def fill_references(text: str, facts: Mapping[str, str]) -> tuple[str, tuple[str
 def flatten_facts(
     result: Mapping[str, Any], passages: Iterable[Passage] = (), *, depth: int = 6, limit: int = 500
 ) -> dict[str, str]:
-    """Named values: `{"order": {"eta": …}}` → `order.eta`; a passage's fact → `article.<fact>`.
+    """Named values: `{"order": {"eta": …}}` → `order.eta`; a passage's fact → `article.<fact>`, its answer →
+    `answer.<place>`, counted from 1.
 
     Lists are numbered from 0. Null and keys that a reference can't spell are left out, so are values
     deeper than `depth` and beyond `limit`. A result wins over a passage, a passage over later ones.
     """
     facts: dict[str, str] = {}
     _flatten(result, "", depth, limit, facts)
-    for passage in passages:
+    for place, passage in enumerate(passages, 1):
         for name, value in passage.facts.items():
             facts.setdefault(f"article.{name}", str(value))
+        if passage.answer:
+            facts.setdefault(f"answer.{place}", filled_answer(passage))
     return facts
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 from article_talk import article_draws
+from change_talk import change_draws
 from order_talk import order_draws
 from other_talk import talk_draws
 from seeds import PACK, Draw, Message, NotSaidError, Talk
@@ -68,7 +69,8 @@ def fresh(draw: Draw, seed: str, seen: set[str]) -> Talk | None:
 def generate() -> dict[str, str]:
     """File name → content."""
     seen: set[str] = set()
-    groups = {"articles": article_draws(), "orders": order_draws(), "talk": talk_draws()}
+    groups = {"articles": article_draws(), "orders": order_draws(), "changes": change_draws()}
+    groups["talk"] = talk_draws()
     return {f"{name}.jsonl": "\n".join(lines(name, draws, seen)) + "\n" for name, draws in groups.items()}
 
 

@@ -1,4 +1,4 @@
-"""Conversations about orders."""
+"""Conversations about where orders are."""
 
 from __future__ import annotations
 
@@ -6,175 +6,162 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from seeds import ORDERS, PRODUCTS, SHOP, Draw, Message, Talk, said
+from invented_orders import OPEN, Customer, any_status, lost
+from seeds import ORDERS, REPLIES, Draw, Message, Talk, said
 from surface import surface, written_id
-from turns import call, maybe, says, user
+from turns import asks, called, offer_taken, says, worded
+
+STATUSES = ("shipped", "delayed", "delivered", "processing", "cancelled", "returned", "returning")
 
 
-def order(rng: Random, number: str, status: str) -> dict[str, Any]:
-    """A result of `order_status`, in the shape and order of actions.py."""
-    text = {"processing": "being packed", "shipped": "on its way"}.get(status, status)
-    chosen = rng.sample(PRODUCTS, rng.choice((1, 1, 2)))
-    items = ", ".join(f"{rng.choice(('', '', '2 × '))}{name.capitalize()}" for name in chosen)
-    total = f"€{rng.randrange(15, 400)}.{rng.choice(('00', '50', '90'))}"
-    fields = {"id": number, "status": status, "status_text": text, "items": items, "total": total}
-    if status not in ("processing", "cancelled"):
-        fields["carrier"] = rng.choice(SHOP["carriers"])
-        fields["tracking"] = (
-            f"{fields['carrier'][:2].upper()} {rng.randrange(1000, 9999)} {rng.randrange(100, 999)}"
-        )
-    days = iter(sorted(rng.sample(SHOP["days"], 2), key=SHOP["days"].index))
-    wanted = {
-        "processing": ("ships", "eta"),
-        "shipped": ("eta",),
-        "delayed": ("eta",),
-        "delivered": ("delivered",),
-        "returned": ("delivered",),
-    }
-    fields |= {name: next(days) for name in wanted.get(status, ())}
-    if status == "delivered":
-        fields["place"] = rng.choice(SHOP["places"])
-    if status == "delayed":
-        fields["reason"] = rng.choice(SHOP["reasons"])
-    if status in ("cancelled", "returned"):
-        fields |= {"refund": total, "refunded": next(days)}
-    return fields
+def typed(rng: Random, template: str, number: str) -> str:
+    """The template with an order number, as somebody would type both."""
+    return surface(rng, template).replace("{id}", written_id(rng, template, number[1:]))
 
 
-STATUSES = ["shipped", "delayed", "delivered", "processing", "cancelled", "returned"]
-WEIGHTS = [8, 5, 5, 5, 2, 2]
+def looked_up(
+    rng: Random, text: str, template: str, customer: Customer, number: str, angry: bool = False
+) -> list[Message]:
+    """One question about a named order and its answer."""
+    result = customer.result("order_status", number)
+    start = asks(rng, template, text)
+    arguments = {"order_id": said("order_id", text)}
+    return [
+        *start,
+        *called("order_status", arguments, result),
+        says(worded(rng, "order_status", result, angry)),
+    ]
 
 
-class Lookup:
-    """One order number in a conversation: as typed, and what the shop knows of it."""
+def with_id(template: str, group: str = "") -> Draw:
+    """`group` names what is asked of the order, beside its status."""
 
-    def __init__(self, rng: Random, template: str, status: str = "") -> None:
-        digits = str(rng.randrange(1000, 10_000))
-        self.text = surface(rng, template).replace("{id}", written_id(rng, template, digits))
-        self.number = f"A{digits}"
-        self.status = status or rng.choices(STATUSES, WEIGHTS)[0]
-        self.order = order(rng, self.number, self.status)
-
-    def call(self, result: dict[str, Any] | None = None) -> list[Message]:
-        arguments = {"order_id": said("order_id", self.text)}
-        return call("order_status", arguments, result or {"order": self.order})
-
-    def reply(self, rng: Random) -> Message:
-        return says(rng.choice(ORDERS["status"][self.status]))
-
-    def lost(self) -> list[Message]:
-        return self.call({"error": "not_found", "order": {"id": self.number}})
-
-
-def with_id(template: str, replies: list[str] | None = None, status: str = "") -> Draw:
     def draw(rng: Random) -> Talk:
-        found = Lookup(rng, template, status or ("" if replies is None else rng.choice(STATUSES)))
-        start = [user(found.text), *maybe(rng, "order"), *found.call()]
-        end = found.reply(rng) if replies is None else says(rng.choice(replies))
-        return template, "order_status", [*start, end]
-
-    return draw
-
-
-def refund_with_id(template: str) -> Draw:
-    return lambda rng: with_id(template, status=rng.choice(("returned", "cancelled")))(rng)
-
-
-def angry_with_id(template: str) -> Draw:
-    def draw(rng: Random) -> Talk:
-        found = Lookup(rng, template)
-        end = says(ORDERS["status_angry"][found.status])
-        return template, "order_status", [user(found.text), *maybe(rng, "order"), *found.call(), end]
+        customer = Customer(rng, any_status(rng))
+        number = customer.orders[0]["id"]
+        text = typed(rng, template, number)
+        messages = looked_up(rng, text, template, customer, number, group == "angry")
+        if group in ("items", "price"):
+            messages[-1] = says(rng.choice(REPLIES[group]))
+        if "Shall I get a person" in messages[-1]["content"]:
+            messages += offer_taken(rng, "order")
+        return template, "order_status", messages
 
     return draw
 
 
 def without_id(template: str, angry: bool = False) -> Draw:
-    """Asks for the number, gets it, or finds it in the list of orders."""
+    """The only open order is taken; among several the visitor chooses, by number or in words."""
 
     def draw(rng: Random) -> Talk:
-        ask = says(rng.choice(ORDERS["ask_id_angry" if angry else "ask_id"]))
-        start = [user(surface(rng, template)), *maybe(rng, "order"), ask]
-        if rng.random() < 0.2:
-            no_number = user(surface(rng, rng.choice(ORDERS["no_id"])))
-            return template, "order_status", [*start, no_number, *listing(rng)[0]]
-        found = Lookup(rng, rng.choice(ORDERS["give_id"]))
-        middle = [user(found.text), *found.call()]
-        end = says(ORDERS["status_angry"][found.status]) if angry else found.reply(rng)
-        return template, "order_status", [*start, *middle, end]
+        open_orders = [rng.choice(OPEN) for _ in range(rng.choices((0, 1, 2, 3), (1, 6, 6, 4))[0])]
+        others = ["delivered"] * rng.randrange(2)
+        customer = Customer(rng, *rng.sample([*open_orders, *others], len(open_orders) + len(others)))
+        result = customer.result("order_status")
+        alone = angry and "order" in result
+        messages = [*asks(rng, template), *called("order_status", {}, result)]
+        messages.append(says(worded(rng, "order_status", result, alone)))
+        if "choose" in result:
+            messages += picked(rng, customer, "order_status", angry)
+        return template, "order_status", messages
 
     return draw
 
 
-def listing(rng: Random) -> tuple[list[Message], list[str]]:
-    """`list_orders`, its result and the reply; and the numbers listed."""
-    numbers = [f"A{each}" for each in sorted(rng.sample(range(1000, 10_000), rng.choice((0, 1, 2, 3, 4))))]
-    if not numbers:
-        return [
-            *call("list_orders", {}, {"orders": {"count": 0}}),
-            says(rng.choice(ORDERS["none_listed"])),
-        ], []
-    told = {"processing": "being packed", "shipped": "on its way"}
-    states = [rng.choices(STATUSES, WEIGHTS)[0] for _ in numbers]
-    shown = ", ".join(f"{n} ({told.get(state, state)})" for n, state in zip(numbers, states, strict=True))
-    result = {"orders": {"count": len(numbers), "list": shown}}
-    return [*call("list_orders", {}, result), says(rng.choice(ORDERS["listed"]))], numbers
+def pick_words(rng: Random, customer: Customer, action: str) -> tuple[str, str, str]:
+    """How the visitor names one of the orders just listed: template, text, number."""
+    listed = customer.fitting(action) or customer.orders
+    at = rng.randrange(len(listed))
+    number = listed[at]["id"]
+    alike = [each for each in listed if each["status"] == listed[at]["status"]]
+    ways = []
+    if at == 0:
+        ways.append("first")
+    if at == len(listed) - 1:
+        ways.append("last")
+    if at == 1:
+        ways.append("second")
+    if len(alike) == 1 and len(listed) > 1:
+        ways.append(listed[at]["status"])
+    ways = [way for way in ways if way in ORDERS["pick_by"]]
+    if ways and rng.random() < 0.3:
+        template = rng.choice(ORDERS["pick_by"][rng.choice(ways)])
+        return template, surface(rng, template), number
+    template = rng.choice(ORDERS["give_id"])
+    return template, typed(rng, template, number), number
+
+
+def picked(
+    rng: Random, customer: Customer, action: str, angry: bool = False, address: str = ""
+) -> list[Message]:
+    """The visitor chooses among the orders listed, and the same is asked again of that one."""
+    template, text, number = pick_words(rng, customer, action)
+    result = customer.result(action, number, address)
+    by_words = not any(letter.isdigit() for letter in text)
+    arguments = {"order_id": number if by_words else said("order_id", text)}
+    reply = says(worded(rng, action, result, angry and "order" in result and action == "order_status"))
+    return [*asks(rng, template, text), *called(action, arguments, result), reply]
 
 
 def list_orders(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
-        messages, numbers = listing(rng)
-        start = [user(surface(rng, template)), *maybe(rng, "list"), *messages]
-        if numbers and rng.random() < 0.4:
-            found = Lookup(rng, rng.choice(ORDERS["pick"]))
-            found.text = found.text.replace(found.number[1:], numbers[0][1:])
-            found.order["id"] = found.number = numbers[0]
-            start += [user(found.text), *found.call(), found.reply(rng)]
-        return template, "list_orders", start
+        customer = Customer(rng, *(any_status(rng) for _ in range(rng.choice((0, 1, 2, 2, 3, 4)))))
+        result = customer.all_orders()
+        messages = [*asks(rng, template), *called("list_orders", {}, result)]
+        messages.append(says(worded(rng, "list_orders", result)))
+        if customer.orders and rng.random() < 0.4:
+            named = rng.choice(customer.orders)["id"]
+            pick = rng.choice(ORDERS["pick"])
+            messages += looked_up(rng, typed(rng, pick, named), pick, customer, named)
+        return template, "list_orders", messages
 
     return draw
 
 
 def not_found(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
-        wrong = Lookup(rng, template)
-        start = [
-            user(wrong.text),
-            *maybe(rng, "order"),
-            *wrong.lost(),
-            says(rng.choice(ORDERS["not_found"])),
-        ]
+        customer = Customer(rng, any_status(rng), any_status(rng))
+        wrong, right = (each["id"] for each in customer.orders)
+        text = typed(rng, template, wrong)
+        arguments = {"order_id": said("order_id", text)}
+        result = lost(wrong)
+        messages = [*asks(rng, template, text), *called("order_status", arguments, result)]
+        messages.append(says(worded(rng, "order_status", result)))
         if rng.random() < 0.75:
-            right = Lookup(rng, rng.choice(ORDERS["correct"]))
-            start += [user(right.text), *right.call(), right.reply(rng)]
-        return template, "order_status", start
+            again = rng.choice(ORDERS["correct"])
+            messages += looked_up(rng, typed(rng, again, right), again, customer, right)
+        return template, "order_status", messages
 
     return draw
 
 
-def denied(template: str, action: str) -> Draw:
+def denied(template: str, action: str, intent: str = "") -> Draw:
     """Not signed in: the server says so, whatever the model does. Then signed in, and tried again."""
 
     def draw(rng: Random) -> Talk:
+        customer = Customer(rng, any_status(rng))
+        number = customer.orders[0]["id"]
+        text = typed(rng, template, number)
+        arguments = {"order_id": said("order_id", text)} if "{id}" in template else {}
         refusal = {"error": "sign_in_required"}
-        found = Lookup(rng, template)
-        first = found.call(refusal) if action == "order_status" else call(action, {}, refusal)
-        group = "order" if action == "order_status" else "list"
-        start = [user(found.text), *maybe(rng, group), *first, says(ORDERS["sign_in"])]
+        messages = [*asks(rng, template, text), *called(action, arguments, refusal)]
+        messages.append(says(worded(rng, action, refusal)))
         if rng.random() < 0.6:
-            again = user(surface(rng, rng.choice(ORDERS["signed_in"])))
-            retry = [*found.call(), found.reply(rng)] if action == "order_status" else listing(rng)[0]
-            start += [again, *maybe(rng, "signed_in"), *retry]
-        return template, action, start
+            result = customer.all_orders() if action == "list_orders" else customer.result(action, number)
+            messages += asks(rng, rng.choice(ORDERS["signed_in"]))
+            messages += [*called(action, arguments, result), says(worded(rng, action, result))]
+        return template, intent or action, messages
 
     return draw
 
 
 def failed(template: str) -> Draw:
     def draw(rng: Random) -> Talk:
-        found = Lookup(rng, template)
-        result = found.call({"error": "action_failed"})
-        return template, "order_status", [user(found.text), *result, says(ORDERS["failed"])]
+        text = typed(rng, template, f"A{rng.randrange(1000, 10_000)}")
+        result: dict[str, Any] = {"error": "action_failed"}
+        arguments = {"order_id": said("order_id", text)}
+        messages = [*asks(rng, template, text), *called("order_status", arguments, result)]
+        return template, "order_status", [*messages, says(worded(rng, "order_status", result))]
 
     return draw
 
@@ -183,31 +170,33 @@ def follow_up(template: str, kind: str) -> Draw:
     """A second question about the same order, or about another one."""
 
     def draw(rng: Random) -> Talk:
-        found = Lookup(rng, template, "shipped" if kind == "tracking" else "")
-        start = [user(found.text), *maybe(rng, "order"), *found.call(), found.reply(rng)]
+        first = "shipped" if kind == "tracking" else any_status(rng)
+        customer = Customer(rng, first, any_status(rng))
+        one, two = (each["id"] for each in customer.orders)
+        messages = looked_up(rng, typed(rng, template, one), template, customer, one)
         if kind == "second":
-            other = Lookup(rng, rng.choice(ORDERS["second"]))
-            return template, "order_status", [*start, user(other.text), *other.call(), other.reply(rng)]
-        question = user(surface(rng, rng.choice(ORDERS[f"ask_{kind}"])))
-        reply = says(rng.choice(ORDERS[kind]))
-        return template, "order_status", [*start, question, *maybe(rng, kind), reply]
+            more = rng.choice(ORDERS["second"])
+            messages += looked_up(rng, typed(rng, more, two), more, customer, two)
+        else:
+            question = rng.choice(ORDERS[f"ask_{kind}"])
+            messages += [*asks(rng, question), says(rng.choice(REPLIES[kind]))]
+        return template, "order_status", messages
 
     return draw
 
 
 def order_draws() -> Iterator[tuple[Draw, int]]:
     plain = ORDERS["with_id"]
-    yield from ((with_id(each), 4) for each in plain)
-    yield from ((refund_with_id(each), 3) for each in ORDERS["refund_with_id"])
-    yield from ((with_id(each, ORDERS["items"]), 3) for each in ORDERS["items_with_id"])
-    yield from ((with_id(each, ORDERS["price"]), 3) for each in ORDERS["price_with_id"])
-    yield from ((angry_with_id(each), 4) for each in ORDERS["angry_with_id"])
+    yield from ((with_id(each), 3) for each in plain)
+    yield from ((with_id(each, "items"), 3) for each in ORDERS["items_with_id"])
+    yield from ((with_id(each, "price"), 3) for each in ORDERS["price_with_id"])
+    yield from ((with_id(each, "angry"), 4) for each in ORDERS["angry_with_id"])
     yield from ((without_id(each), 3) for each in ORDERS["without_id"])
     yield from ((without_id(each, angry=True), 3) for each in ORDERS["angry_without_id"])
-    yield from ((list_orders(each), 4) for each in ORDERS["list"])
-    yield from ((not_found(each), 1) for each in plain)
-    yield from ((denied(each, "order_status"), 1) for each in plain[::2])
-    yield from ((denied(each, "list_orders"), 1) for each in ORDERS["list"])
-    yield from ((failed(each), 1) for each in plain[::4])
+    yield from ((list_orders(each), 3) for each in ORDERS["list"])
+    yield from ((not_found(each), 1) for each in plain[::2])
+    yield from ((denied(each, "order_status"), 1) for each in plain[::4])
+    yield from ((denied(each, "list_orders"), 1) for each in ORDERS["list"][::2])
+    yield from ((failed(each), 1) for each in plain[::8])
     for index, each in enumerate(plain):
         yield follow_up(each, ("second", "price", "items", "tracking")[index % 4]), 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 PACK = HERE.parent
+RETRIEVED_FILE = HERE / "retrieved.json"
 Message = dict[str, Any]
 #: The opening as written by hand, the intent, the messages.
 Talk = tuple[str, str, list[Message]]
@@ -29,10 +31,20 @@ def questions(article: str) -> list[str]:
     return found
 
 
-ARTICLES: list[dict[str, Any]] = [{**each, "user": questions(each["article"])} for each in read("articles")]
 ORDERS: dict[str, Any] = read("orders")
+CHANGES: dict[str, list[str]] = read("changes")
+REPLIES: dict[str, Any] = read("replies")
 TALK: dict[str, Any] = read("talk")
 SHOP: dict[str, list[str]] = read("shop")
+RETRIEVED: dict[str, list[str]] = (
+    json.loads(RETRIEVED_FILE.read_text(encoding="utf-8")) if RETRIEVED_FILE.exists() else {}
+)
+#: What asks for an action is no question for an article, though it helps to find the article.
+REQUESTS = {each for name, group in CHANGES.items() if name.endswith("without_id") for each in group}
+ARTICLES: list[dict[str, Any]] = [
+    {**each, "user": [words for words in questions(each["article"]) if words not in REQUESTS]}
+    for each in read("articles")
+]
 MANIFEST = yaml.safe_load((PACK / "pack.yaml").read_text(encoding="utf-8"))
 CANDIDATES = {
     name: re.compile(pattern)
@@ -40,7 +52,6 @@ CANDIDATES = {
     for name, pattern in spec.get("candidates", {}).items()
 }
 PRODUCTS = CANDIDATES["product"].pattern.split("(?:")[1].split(")")[0].split("|")
-IDS = [article["article"] for article in ARTICLES]
 
 
 class NotSaidError(Exception):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from senmon.messages import Passage
+from senmon.rendering import passage_text
 
 #: English text has about so many characters a token, whatever the tokenizer.
 CHARACTERS_PER_TOKEN = 3.5
@@ -26,8 +27,8 @@ def within_budget(passages: Sequence[Passage], tokens: int) -> tuple[Passage, ..
 
 
 def _tokens(passage: Passage) -> float:
-    names = sum(len(f"[[article.{name}]] ") for name in passage.facts)
-    return (len(passage.title) + len(passage.text) + names) / CHARACTERS_PER_TOKEN
+    names = sum(len(f"[[article.{name}]] ") for name in passage.facts if not passage.answer)
+    return (len(passage_text(passage, 1)) + names) / CHARACTERS_PER_TOKEN
 
 
 def visible(text: str) -> str:

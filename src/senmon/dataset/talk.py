@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from senmon.dataset.call_rules import Fault, PackRules, call_faults, read_call
-from senmon.messages import CONTEXT, Message, ToolCall
+from senmon.messages import CONTEXT, Conversation, Message, ToolCall
 from senmon.packs.jsonl import parse_object
 from senmon.rendering import (
     NOT_SIGNED_IN,
@@ -61,11 +61,16 @@ class _Talk:
         self.faults: list[Fault] = []
         self.expected: tuple[str, ...] = ("user",)
         self.pending: dict[str, ToolCall] = {}
-        self.facts: dict[str, str] = {}
+        self.state = Conversation()
         self.calls = 0
         self.ids: set[str] = set()
         self.certain = True
         self.place = ""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What a reply may refer to here, by the fold that serves."""
+        return self.state.facts
 
     def fault(self, field: str, why: str, remedy: str) -> None:
         self.faults.append((f"{self.place}.{field}" if field else self.place, why, remedy))
@@ -103,6 +108,7 @@ class _Talk:
 
     def _user(self, item: Mapping[str, Any]) -> Message:
         self.expected = ("assistant", "context")
+        self.state = self.state.without_answers()
         return Message("user", self._text(item))
 
     def _assistant(self, item: Mapping[str, Any]) -> Message:
@@ -148,7 +154,7 @@ class _Talk:
         expands = [name for name in ("passages", "customer", "today") if name in item]
         if not expands:
             text = self._text(item)
-            self.facts.update((name, "") for name in references(text))
+            self.state = self.state.with_facts(dict.fromkeys(references(text), ""))
             return Message("tool", text, name=CONTEXT)
         if "content" in item:
             self.fault("content", "stands beside passages", "keep one of the two")
@@ -170,7 +176,7 @@ class _Talk:
             self.fault("today", "is not a date", "write it as 2026-12-31")
             return None
         passages = [self.rules.passages[name] for name in ids if name in self.rules.passages]
-        self.facts.update(flatten_facts({}, passages))
+        self.state = self.state.with_facts(flatten_facts({}, passages))
         message = context_message(passages, customer=item.get("customer"), today=item.get("today"))
         if message is None and all(name in self.rules.passages for name in ids):
             self.fault("passages", "holds nothing to tell", "name an article, or remove the message")
@@ -185,7 +191,7 @@ class _Talk:
         result = self._result_object(item.get("content"))
         if call is None or result is None:
             return None
-        self.facts.update(flatten_facts(result))
+        self.state = self.state.with_facts(flatten_facts(result))
         return result_message(call, result)
 
     def _is_verbatim(self, call: ToolCall) -> bool:

@@ -10,9 +10,9 @@ from senmon.assistant.release import Splitter
 from senmon.checks.protocol import Check, CheckContext
 from senmon.evaluation.cases import Case
 from senmon.evaluation.metrics import chrf
-from senmon.messages import CONTEXT, Message, Passage, ToolCall
+from senmon.messages import CONTEXT, Conversation, Message, Passage, ToolCall
 from senmon.packs.pack import Pack
-from senmon.rendering import fill_references, flatten_facts, references
+from senmon.rendering import fill_references, flatten_facts, passage_text, references
 
 #: Scores that are 0 or 1. `faultless` is 1 when all the others of a case are.
 BINARY = ("faultless", "action", "arguments", "references", "facts", "checks", "suite", "route")
@@ -22,17 +22,17 @@ REPLY_SCORES = ("references", "checks")
 def context_of(pack: Pack, messages: Sequence[Message]) -> CheckContext:
     """What a reply to `messages` may rest on: the passages shown, and the facts of results and passages."""
     passages: dict[str, Passage] = {}
-    facts: dict[str, str] = {}
+    state = Conversation()
     for message in messages:
-        if message.role != "tool":
-            continue
-        if message.name == CONTEXT:
-            passages.update({found.id: found for found in _passages(pack, message.content)})
-        else:
-            facts.update(flatten_facts(_result(message.content)))
-    shown = tuple(passages.values())
-    facts = {**flatten_facts({}, shown), **facts}
-    return CheckContext(tuple(messages), shown, facts, slots_of(messages))
+        if message.role == "user":
+            state = state.without_answers()
+        elif message.name == CONTEXT:
+            found = _passages(pack, message.content)
+            passages.update({each.id: each for each in found})
+            state = state.with_facts(flatten_facts({}, found))
+        elif message.role == "tool":
+            state = state.with_facts(flatten_facts(_result(message.content)))
+    return CheckContext(tuple(messages), tuple(passages.values()), state.facts, slots_of(messages))
 
 
 def slots_of(messages: Sequence[Message]) -> Mapping[str, Any]:
@@ -51,9 +51,29 @@ def slots_of(messages: Sequence[Message]) -> Mapping[str, Any]:
 
 def _passages(pack: Pack, content: str) -> tuple[Passage, ...]:
     """The articles that a context message shows, in its order."""
-    texts = ((article, f"# {article.title}\n{article.text.strip()}") for article in pack.articles)
-    found = [(content.find(text), article) for article, text in texts if text in content]
-    return tuple(article.passage() for _, article in sorted(found, key=lambda pair: pair[0]))
+    passages = [article.passage() for article in pack.articles]
+    texts = ((passage, passage_text(passage, 1).removeprefix("[[answer.1]]")) for passage in passages)
+    found = [(content.find(text), passage) for passage, text in texts if text in content]
+    return tuple(passage for _, passage in sorted(found, key=lambda pair: pair[0]))
+
+
+def named_facts(text: str, passages: Sequence[Passage]) -> set[str]:
+    """The facts that a reply names, itself or by an answer that names them; `passages` are this turn's."""
+    named = set(references(text))
+    for place, passage in enumerate(passages, 1):
+        if f"answer.{place}" in named:
+            named.update(references(passage.answer))
+    return named
+
+
+def _newest(pack: Pack, messages: Sequence[Message]) -> tuple[Passage, ...]:
+    """The passages that the last turn shows."""
+    for message in reversed(messages):
+        if message.role == "user":
+            break
+        if message.name == CONTEXT:
+            return _passages(pack, message.content)
+    return ()
 
 
 def _result(content: str) -> Mapping[str, Any]:
@@ -102,22 +122,23 @@ def _reply_scores(pack: Pack, case: Case, text: str, checks: Sequence[Check]) ->
         "references": float(bool(text) and not missing),
         "checks": float(bool(text) and not missing and passes(text, checks, context)),
     }
-    if named := references(case.reference):
-        scores["facts"] = float(set(named) <= set(references(text)))
+    named = named_facts(text, _newest(pack, case.messages))
+    if due := references(case.reference):
+        scores["facts"] = float(set(due) <= named)
     if case.reference:
         scores["similarity"] = chrf(text, case.reference)
     if case.wishes:
-        scores["suite"] = float(_fulfils(case, text, filled))
+        scores["suite"] = float(_fulfils(case, named, filled))
     return scores
 
 
-def _fulfils(case: Case, text: str, filled: str) -> bool:
+def _fulfils(case: Case, named: set[str], filled: str) -> bool:
     said = filled.casefold()
     return (
         bool(said)
         and (not case.contains or any(words.casefold() in said for words in case.contains))
         and not any(words.casefold() in said for words in case.absent)
-        and set(case.references) <= set(references(text))
+        and set(case.references) <= named
     )
 
 

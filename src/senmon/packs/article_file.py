@@ -30,6 +30,12 @@ class FrontMatter(Strict):
         default_factory=dict, description="Name → value; replies refer to them as [[article.name]]."
     )
     questions: tuple[str, ...] = Field((), description="Questions that this article answers.")
+    answer: str = Field(
+        "",
+        description="A reply of one to three sentences, with its facts as [[article.name]]; replies say it "
+        "as [[answer.1]], the number being the passage's place.",
+        max_length=600,
+    )
 
 
 def read_article(path: Path) -> Article:
@@ -43,13 +49,18 @@ def read_article(path: Path) -> Article:
         matter = FrontMatter.model_validate(source.value if source.value is not None else {})
     except ValidationError as error:
         raise invalid(*model_problems(FrontMatter, error, source, str(path))) from error
-    problems = [*_identity(path), *_links(matter, source, path), *_fact_names(matter, source, path)]
+    problems = [
+        *_identity(path),
+        *_links(matter, source, path),
+        *_fact_names(matter, source, path),
+        *_answer(matter, source, path),
+    ]
     if not body.strip():
         problems.append(Problem(str(path), 0, "", "has no text", "write the article below the front matter"))
     if problems:
         raise invalid(*problems)
     facts = {name: source.scalars[("facts", name)] for name in matter.facts}
-    return Article(path.stem, matter.title, body.strip(), matter.url, facts, matter.questions)
+    return Article(path.stem, matter.title, body.strip(), matter.url, facts, matter.questions, matter.answer)
 
 
 def _divide(text: str, path: str) -> tuple[str, str, int]:
@@ -82,3 +93,15 @@ def _fact_names(matter: FrontMatter, source: YamlText, path: Path) -> list[Probl
     remedy = "use lower-case letters, digits and _, so that [[article.name]] can refer to it"
     why = "is not a name for a fact"
     return [Problem(str(path), source.line(("facts", name)), f"facts.{name}", why, remedy) for name in wrong]
+
+
+def _answer(matter: FrontMatter, source: YamlText, path: Path) -> list[Problem]:
+    """An answer names only its own article's facts; anything else would reach visitors as brackets."""
+    known = {f"[[article.{name}]]" for name in matter.facts}
+    named = re.findall(r"\[\[.*?\]\]", matter.answer)
+    broken = "[[" in re.sub(r"\[\[.*?\]\]", "", matter.answer) or set(named) - known
+    if not broken:
+        return []
+    wrong = ", ".join(sorted(set(named) - known)) or "a half reference"
+    remedy = f"known here: {', '.join(sorted(known)) or 'none'}"
+    return [Problem(str(path), source.line(("answer",)), "answer", f"refers to {wrong}", remedy)]

@@ -12,7 +12,7 @@ from senmon.packs.manifest import ActionSpec, PackManifest
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A knowledge article: Markdown with YAML front matter (`title`, `url`, `facts`)."""
+    """A knowledge article: Markdown with YAML front matter (`title`, `url`, `facts`, `answer`)."""
 
     id: str
     title: str
@@ -20,9 +20,10 @@ class Article:
     url: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
+    answer: str = ""
 
     def passage(self, score: float = 1.0) -> Passage:
-        return Passage(self.id, self.title, self.text, self.url, score, self.facts)
+        return Passage(self.id, self.title, self.text, self.url, score, self.facts, self.answer)
 
 
 @dataclass(frozen=True, slots=True)
