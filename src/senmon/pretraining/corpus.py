@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import lzma
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from senmon.errors import DataInvalid, Problem
 from senmon.messages import Message
-from senmon.rendering import CALL_START, parse_call
+from senmon.rendering import CALL_START, call_text, parse_call
 
 MAX_LINE_CHARS = 2_000_000
+PATTERNS = ("*.jsonl", "*.jsonl.xz")
+UNREADABLE = "the corpus can't be read"
 _STEM = re.compile(r"^(?P<group>.+?)(-\d+)?\.jsonl(\.xz)?$")
 
 
@@ -35,30 +37,76 @@ class Document:
 
     @property
     def bytes(self) -> int:
-        """UTF-8 bytes of the text itself, markers excluded: the unit of bits per byte."""
-        parts = (self.content,) if isinstance(self.content, str) else (m.content for m in self.content)
-        return sum(len(part.encode()) for part in parts)
+        """UTF-8 bytes of the text itself, calls included, markers of turns not: the unit of bits per byte."""
+        if isinstance(self.content, str):
+            return len(self.content.encode())
+        calls = (call_text(call) for message in self.content for call in message.tool_calls)
+        return sum(len(text.encode()) for text in (*(m.content for m in self.content), *calls))
+
+    @property
+    def is_conversation(self) -> bool:
+        return not isinstance(self.content, str)
+
+    @property
+    def uses_tools(self) -> bool:
+        """A conversation with calls or results of actions."""
+        if isinstance(self.content, str):
+            return False
+        return any(message.role == "tool" or message.tool_calls for message in self.content)
+
+
+def corpus_files(places: Iterable[Path], *, leave_out: Iterable[Path | None] = ()) -> list[Path]:
+    """The corpus files that `places` (files and folders) stand for, sorted within a folder.
+
+    Files in `leave_out` (held-out ones) are taken from folders no more. Raises DataInvalid naming every
+    place that is missing, holds nothing, or is no corpus file.
+    """
+    problems: list[Problem] = []
+    held = {path.resolve() for path in leave_out if path is not None}
+    found: dict[Path, None] = {}
+    for place in places:
+        inside = sorted(path for pattern in PATTERNS for path in place.glob(pattern))
+        if place.is_dir():
+            found |= dict.fromkeys(path for path in inside if path.resolve() not in held)
+            if not inside:
+                problems.append(Problem(str(place), 0, "", "holds no .jsonl or .jsonl.xz file", _REMEDY))
+        elif not place.is_file():
+            problems.append(Problem(str(place), 0, "", "no such file or folder", _REMEDY))
+        elif _STEM.match(place.name) is None:
+            problems.append(Problem(str(place), 0, "", "not a .jsonl or .jsonl.xz file", _REMEDY))
+        else:
+            found[place] = None
+    if problems:
+        raise DataInvalid(UNREADABLE, problems)
+    return list(found)
+
+
+_REMEDY = "name JSONL or JSONL.xz files, or their folder"
 
 
 def group_of(path: Path) -> str:
     """`support` for `support-00.jsonl.xz`. Raises DataInvalid for another kind of file."""
     match = _STEM.match(path.name)
     if match is None:
-        problem = Problem(
-            str(path), 0, "", "not a .jsonl or .jsonl.xz file", "name JSONL files or their folder"
-        )
-        raise DataInvalid("the corpus can't be read", [problem])
+        raise DataInvalid(UNREADABLE, [Problem(str(path), 0, "", "not a .jsonl or .jsonl.xz file", _REMEDY)])
     return match["group"]
 
 
 def read_documents(path: Path, *, group: str | None = None) -> Iterator[Document]:
     """Documents of one file, streamed. A broken line raises DataInvalid with its number."""
     name = group or group_of(path)
+    number = 0
     opener: Any = lzma.open if path.suffix == ".xz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield _document(line, path, number, name)
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            while line := file.readline(MAX_LINE_CHARS + 1):
+                number += 1
+                if line.strip():
+                    yield _document(line, path, number, name)
+    except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
+        kind = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "a damaged .xz file"
+        problem = Problem(str(path), number + 1, "", f"{kind} ({error})", "fetch or save the file again")
+        raise DataInvalid(UNREADABLE, [problem]) from error
 
 
 def _document(line: str, path: Path, number: int, group: str) -> Document:
@@ -66,16 +114,19 @@ def _document(line: str, path: Path, number: int, group: str) -> Document:
         if len(line) > MAX_LINE_CHARS:
             raise ValueError(f"longer than {MAX_LINE_CHARS:,} characters")
         record = json.loads(line)
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
         if "messages" in record:
             content: Any = tuple(_message(message) for message in record["messages"])
         else:
-            content = record["text"]
+            content = record.get("text")
         if not content or not isinstance(content, str | tuple):
             raise ValueError("neither `text` nor `messages`")
         return Document(group, str(record.get("source", group)), content)
-    except (ValueError, KeyError, TypeError) as error:
-        problem = Problem(str(path), number, "", f"not a document: {error}", "mend or remove the line")
-        raise DataInvalid("the corpus can't be read", [problem]) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        why = f"a message without {error}" if isinstance(error, KeyError) else str(error)
+        problem = Problem(str(path), number, "", f"not a document: {why}", "mend or remove the line")
+        raise DataInvalid(UNREADABLE, [problem]) from error
 
 
 def _message(data: dict[str, Any]) -> Message:

@@ -20,14 +20,14 @@ MULTIPLE = 32
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Weights by source name, else group name; missing: 0. `anneal` applies from `anneal_from` on."""
+    """Weights by `group/source`, else source, else group; missing: 0. `anneal` applies at the end."""
 
     start: Mapping[str, float]
     anneal: Mapping[str, float]
-    anneal_from: float = 2 / 3
 
-    def weights(self, progress: float) -> Mapping[str, float]:
-        return self.anneal if progress >= self.anneal_from else self.start
+    def weights(self, progress: float, anneal_from: float) -> Mapping[str, float]:
+        """The shares at `progress` (0..1) of a run."""
+        return self.anneal if progress >= anneal_from else self.start
 
 
 class Sampler:
@@ -41,6 +41,8 @@ class Sampler:
         for number, shard in enumerate(shards):
             for index, name in enumerate(shard.sources):
                 rows = np.flatnonzero(np.asarray(shard.source) == index)
+                if not len(rows):
+                    continue
                 pairs = np.stack([np.full(len(rows), number), rows], axis=1)
                 key = (shard.group, name)
                 self._members[key] = (
@@ -49,6 +51,8 @@ class Sampler:
         self._lengths = {key: self._mean_length(pairs) for key, pairs in self._members.items()}
         self._taken = dict.fromkeys(self._members, 0)
         self._orders: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
+        #: Groups that are drawn no more.
+        self.stopped: frozenset[str] = frozenset()
 
     def _mean_length(self, pairs: np.ndarray[Any, Any]) -> float:
         starts = [np.diff(shard.starts) for shard in self._shards]
@@ -70,11 +74,14 @@ class Sampler:
         return rows
 
     def _weight(self, key: tuple[str, str], weights: Mapping[str, float]) -> float:
-        """A source's own weight, else its part (by tokens) of its group's weight."""
+        """A source's own weight, else its part (by tokens) of its group's weight. Stopped groups have 0."""
+        if key[0] in self.stopped:
+            return 0.0
         group, source = key
-        if source in weights:
-            return weights[source]
-        others = [k for k in self._members if k[0] == group and k[1] not in weights]
+        for name in (f"{group}/{source}", source):
+            if name in weights:
+                return weights[name]
+        others = [k for k in self._members if k[0] == group and not {k[1], f"{k[0]}/{k[1]}"} & weights.keys()]
         total = sum(len(self._members[k]) * self._lengths[k] for k in others)
         return weights.get(group, 0.0) * len(self._members[key]) * self._lengths[key] / total
 
@@ -109,17 +116,41 @@ class Sampler:
 
 
 def batches(
-    rows: Sequence[np.ndarray[Any, Any]], batch_tokens: int, rng: np.random.Generator
-) -> list[list[np.ndarray[Any, Any]]]:
-    """Rows of like length together, at most `batch_tokens` padded tokens a batch, in random order."""
+    rows: Sequence[np.ndarray[Any, Any]],
+    batch_tokens: int,
+    rng: np.random.Generator,
+    *,
+    micro_tokens: int | None = None,
+) -> list[list[list[np.ndarray[Any, Any]]]]:
+    """Optimiser steps of `batch_tokens`, each of micro-batches of at most `micro_tokens` padded tokens.
+
+    Rows of like length share a micro-batch; a step's micro-batches are drawn at random, so that a step sees
+    all lengths.
+    """
+    micro = min(micro_tokens or batch_tokens, batch_tokens)
     order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
     made: list[list[np.ndarray[Any, Any]]] = [[]]
     for index in order:
         width = padded(len(rows[index]))
-        if made[-1] and width * (len(made[-1]) + 1) > batch_tokens:
+        if made[-1] and width * (len(made[-1]) + 1) > micro:
             made.append([])
         made[-1].append(rows[index])
-    return [made[place] for place in rng.permutation(len(made)) if made[place]]
+    return _steps([made[place] for place in rng.permutation(len(made)) if made[place]], batch_tokens)
+
+
+def _steps(
+    micro: Sequence[list[np.ndarray[Any, Any]]], batch_tokens: int
+) -> list[list[list[np.ndarray[Any, Any]]]]:
+    steps: list[list[list[np.ndarray[Any, Any]]]] = []
+    room = 0
+    for rows in micro:
+        size = padded(max(map(len, rows))) * len(rows)
+        if size > room:
+            steps.append([])
+            room = batch_tokens
+        steps[-1].append(rows)
+        room -= size
+    return steps
 
 
 def padded(length: int) -> int:

@@ -2,79 +2,61 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from senmon.adapters import durable
-from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
-from senmon.errors import ConfigError, TuningDiverged
-from senmon.pretraining.mixing import POOL_BATCHES, Mix, Sampler, batches, padded
-from senmon.pretraining.optimiser import optimisers, wsd
-from senmon.pretraining.shards import Shard, tokenise
+from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer, resolve
+from senmon.errors import TuningInProgress
+from senmon.pretraining import checkpoint
+from senmon.pretraining.corpus import Document
+from senmon.pretraining.curve import write_curve
+from senmon.pretraining.heldout import Measured, held_documents, measure, measure_base, prepare
+from senmon.pretraining.learner import Learner
+from senmon.pretraining.mixing import POOL_BATCHES, Mix, Sampler, batches
+from senmon.pretraining.packing import packed_batches
+from senmon.pretraining.plan import Plan, Progress, State
+from senmon.pretraining.precision import Precision, choose_compile, choose_precision
+from senmon.pretraining.release import write_base
+from senmon.pretraining.shards import Shard, sha256, tokenise
+from senmon.pretraining.stopping import rising
+from senmon.pretraining.weighting import check_mix, default_mix, origins_of
 from senmon.rendering import Renderer
 
-CHECKPOINT = "checkpoint"
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "generation_config.json",
-)
+CPU_BATCH, CPU_MICRO = 8192, 4096
+GPU_BATCH, GPU_MICRO = 65_536, 32_768
+BASE = "base"
+#: Held-out sources that the corpus has not.
+OTHERS = "not in the corpus"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How to pretrain. Rates are peak rates; `minutes` ends the run by time, `tokens` by count."""
+class Result:
+    """What came of a run, or of a part of it (`finished` False). `before` and `after` are measured on the
+    same held-out documents; `reference` names the base that `before` is of."""
 
-    tokens: int
-    minutes: float | None = None
-    context: int = 1024
-    batch_tokens: int = 8192
-    muon_rate: float = 0.01
-    adam_rate: float = 2e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.02
-    decay_from: float = 0.6
-    clip: float = 1.0
-    seed: int = 0
-    evaluations: int = 10
-    valid_documents: int = 40
-    checkpoint_seconds: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where the run is. `valid` holds bits per byte per group at the last evaluation."""
-
-    step: int
-    tokens: int
-    share: float
-    loss: float
-    tokens_per_second: float
-    eta_seconds: float
-    valid: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _State:
-    step: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    pool: int = 0
-    batch: int = 0
-    curve: list[dict[str, Any]] = field(default_factory=list)
-    taken: dict[str, int] = field(default_factory=dict)
+    out: Path
+    base: Path
+    finished: bool
+    plan: Plan
+    mix: Mix
+    state: State
+    device: str
+    parameters: int
+    config: Mapping[str, Any]
+    files: Mapping[str, str]
+    epochs: Mapping[str, float]
+    documents: Mapping[str, int]
+    reference: str
+    before: Mapping[str, Measured]
+    after: Mapping[str, Measured]
 
 
 def pretrain(
@@ -84,17 +66,32 @@ def pretrain(
     base: BaseFiles,
     fresh: Mapping[str, Any] | None,
     out: Path,
-    mix: Mix,
+    mix: Mix | None,
     plan: Plan,
     device: str = "cpu",
+    compare: BaseFiles | None = None,
+    cache: Path | None = None,
+    pause: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Path:
-    """Train and write a base in Hugging Face format to `out`; returns `out`.
+) -> Result:
+    """Train and write a base in Hugging Face format to `out/base`.
 
     `base` gives tokenizer and template; its weights are the start unless `fresh` names a new configuration
-    (keys of the model's config). Interrupted runs go on from `out/checkpoint`.
+    (keys of a Qwen3Config). `mix` None: the default weights. `compare` is measured beside the result;
+    default: `base`. When `pause` says so, after a step, the run is saved, the weights so far are written,
+    and the same call goes on later; so does one after a kill, from the last checkpoint, to the same end.
+
+    Raises DataInvalid, ConfigError, TuningDiverged, TuningError, TuningInProgress.
     """
-    return _Run(corpus, valid, base, fresh, out, mix, plan, device, on_progress).run()
+    out.mkdir(parents=True, exist_ok=True)
+    with durable.try_locked(out, ".pretraining.lock") as mine:
+        if not mine:
+            raise TuningInProgress(
+                f"another process trains in {out}", remedy="wait for it, or choose another --out"
+            )
+        run = _Run(corpus, valid, base, fresh, out, mix, plan, device, cache, on_progress)
+        finished = run.train(pause)
+        return run.finish(compare or (None if fresh else base), finished)
 
 
 class _Run:
@@ -105,130 +102,161 @@ class _Run:
         base: BaseFiles,
         fresh: Mapping[str, Any] | None,
         out: Path,
-        mix: Mix,
+        mix: Mix | None,
         plan: Plan,
         device: str,
+        cache: Path | None,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.plan, self.mix, self.out, self.base, self.device = plan, mix, out, base, device
+        self.plan, self.out, self.base, self.fresh, self.device = plan, out, base, fresh, device
+        self.valid_file = valid
         self.on_progress = on_progress
-        tokenizer = load_tokenizer(base)
-        self.renderer = Renderer(tokenizer)
-        self.end = _end_of_text(tokenizer)
-        self.shards = [self._shard(path, tokenizer) for path in corpus]
-        self.valid = self._shard(valid, tokenizer) if valid else None
-        self.model = self._model(fresh)
-        cuda = device != "cpu"
-        self.optimisers = optimisers(
-            self.model,
-            muon_rate=plan.muon_rate,
-            adam_rate=plan.adam_rate,
-            weight_decay=plan.weight_decay,
-            dtype=torch.bfloat16 if cuda else torch.float32,
-            fused=cuda,
-        )
-        self.rates = [optimiser.param_groups[0]["lr"] for optimiser in self.optimisers]
-        self.forward: Any = torch.compile(self.model, dynamic=True) if cuda else self.model
+        self.tokenizer = load_tokenizer(base)
+        self.renderer = Renderer(self.tokenizer)
+        self.end = _end_of_text(self.tokenizer)
+        self.shards = [self._shard(path, cache or out / "shards") for path in corpus]
+        self.mix = mix or default_mix(self.shards)
+        check_mix(self.mix, self.shards)
+        self.identity = self._identity(mix)
         self.sampler = Sampler(self.shards, plan.context, plan.seed)
-        self.state = _State()
+        self.state = State()
+        self._prepare_model()
+        self.documents = self._documents()
+        self.held = prepare(self.documents, self.renderer, self.tokenizer)
 
-    def _shard(self, path: Path, tokenizer: Any) -> Shard:
+    def _shard(self, path: Path, cache: Path) -> Shard:
+        def tell(name: str, count: int) -> None:
+            self._tell(f"reading {name}, document {count:,}")
+
         return tokenise(
             path,
-            self.out.parent / "shards",
+            cache,
             self.renderer,
             tokenizer_digest=self.base.digest,
             end=self.end,
-            vocabulary=len(tokenizer),
+            vocabulary=len(self.tokenizer),
+            on_progress=tell,
         )
 
-    def _model(self, fresh: Mapping[str, Any] | None) -> Any:
+    def _identity(self, mix: Mix | None) -> dict[str, Any]:
+        """What a checkpoint must agree with."""
+        return {
+            "plan": self.plan.identity(),
+            "weights": asdict(mix) if mix else "default",
+            "corpus": {shard.name: shard.digest for shard in self.shards},
+            "valid": sha256(self.valid_file) if self.valid_file else None,
+            "start": self.base.digest,
+            "fresh": dict(self.fresh) if self.fresh else None,
+        }
+
+    def _prepare_model(self) -> None:
+        found = checkpoint.peek(self.out, self.identity)
+        if found:
+            self.state = found[1]
+        kept, plan = self.state.precision, self.plan
+        precision: Precision = choose_precision(
+            kept if kept and plan.precision == "auto" else plan.precision, self.device
+        )
+        compiled = self.state.compiled if found and plan.compile is None else None
+        compiled = choose_compile(plan.compile, self.device, plan.minutes) if compiled is None else compiled
+        self.state.precision, self.state.compiled = precision, compiled
+        self._tell("loading the model")
+        self.learner = Learner(
+            self._model(), plan, end=self.end, device=self.device, precision=precision, compiled=compiled
+        )
+        if found:
+            checkpoint.load(found[0], self.learner.model, self.learner.optimisers)
+            self.sampler.restore(self.state.taken)
+
+    def _model(self) -> Any:
         torch.manual_seed(self.plan.seed)
-        if fresh is None:
-            model = load_model(self.base, dtype=torch.float32)
-        else:
-            from transformers import Qwen3Config, Qwen3ForCausalLM
+        if self.fresh is None:
+            return load_model(self.base, dtype=torch.float32)
+        from transformers import Qwen3Config, Qwen3ForCausalLM
 
-            model = Qwen3ForCausalLM(Qwen3Config(**fresh))
-        return model.to(self.device).train()
+        return Qwen3ForCausalLM(Qwen3Config(**self.fresh))
 
-    def run(self) -> Path:
-        self._restore()
-        began, last_save = time.monotonic() - self.state.seconds, time.monotonic()
+    def _documents(self) -> list[Document]:
+        if self.valid_file is None:
+            return []
+        groups = {source: group for group, source in origins_of(self.shards)}
+        return held_documents(self.valid_file, self.plan.valid_documents, groups=groups, others=OTHERS)
+
+    # --- training
+
+    def train(self, pause: Callable[[], bool]) -> bool:
+        """True when the run is at its end, False when it was paused."""
+        if not self.state.step and not self.state.curve:
+            self._evaluate(None)
+        began, self.last_save = time.monotonic() - self.state.seconds, time.monotonic()
         next_evaluation = self._next_evaluation(self._share())
+        drawn = self.sampler.state()
         while self._share() < 1.0:
-            rng = np.random.default_rng([self.plan.seed, self.state.pool])
-            drawn = self.sampler.state()
-            weights = self.mix.weights(self._share())
-            rows = self.sampler.pool(weights, POOL_BATCHES * self.plan.batch_tokens, rng)
-            made = batches(rows, self.plan.batch_tokens, rng)
-            for number in range(self.state.batch, len(made)):
-                loss, tokens = self._step(made[number])
-                self.state.step += 1
-                self.state.tokens += tokens
-                self.state.batch = number + 1
-                self.state.seconds = time.monotonic() - began
+            drawn, steps = self._pool()
+            for number in range(self.state.batch, len(steps)):
+                self._advance(steps[number], number, began)
                 share = self._share()
-                self._report(share, loss)
                 if share >= next_evaluation or share >= 1.0:
-                    self._evaluate(loss)
+                    self._evaluate(self.state.train[-1][2])
                     next_evaluation = self._next_evaluation(share)
-                if time.monotonic() - last_save > self.plan.checkpoint_seconds:
-                    self._save(drawn)
-                    last_save = time.monotonic()
                 if share >= 1.0:
                     break
+                paused = pause()
+                if paused or time.monotonic() - self.last_save > self.plan.checkpoint_seconds:
+                    self._save(drawn)
+                if paused:
+                    return False
             else:
                 self.state.pool, self.state.batch = self.state.pool + 1, 0
-        return self._finish()
+                self.state.pool_share = self._share()
+                self.state.pool_stopped = sorted(self.state.stopped)
+        self._save(drawn if self.state.batch else self.sampler.state())
+        return True
+
+    def _pool(self) -> tuple[dict[str, int], list[Any]]:
+        """The documents of the next steps, from seed and position alone: the same after a kill."""
+        rng = np.random.default_rng([self.plan.seed, self.state.pool])
+        drawn = self.sampler.state()
+        self.sampler.stopped = frozenset(self.state.pool_stopped)
+        cuda = self.device != "cpu"
+        size = self.plan.batch_tokens or (GPU_BATCH if cuda else CPU_BATCH)
+        micro = min(size, self.plan.micro_tokens or (GPU_MICRO if cuda else CPU_MICRO))
+        weights = self.mix.weights(self.state.pool_share, self.plan.anneal_from)
+        rows = self.sampler.pool(weights, POOL_BATCHES * size, rng)
+        if self.learner.packed:
+            return drawn, packed_batches(rows, size, micro, self.plan.context, rng)
+        steps = batches(rows, size, rng, micro_tokens=micro)
+        return drawn, [[[[row] for row in lines] for lines in step] for step in steps]
+
+    def _advance(self, micros: Any, number: int, began: float) -> None:
+        share = self._share()
+        loss, tokens = self.learner.step(micros, share, self.state.step)
+        self.state.step += 1
+        self.state.tokens += tokens
+        self.state.batch = number + 1
+        self.state.seconds = time.monotonic() - began
+        rate = round(self.learner.factor(share), 5)
+        self.state.train.append([self.state.step, self.state.tokens, round(loss, 5), rate])
+        self._report(loss)
 
     def _share(self) -> float:
-        """Progress in 0..1, by tokens or by time, whichever is further."""
+        """Progress in 0..1, by tokens or by time, whichever is further. 1 when every group has stopped."""
+        if self._exhausted():
+            return 1.0
         by_tokens = self.state.tokens / self.plan.tokens
         by_time = self.state.seconds / (self.plan.minutes * 60) if self.plan.minutes else 0.0
         return min(1.0, max(by_tokens, by_time))
 
+    def _exhausted(self) -> bool:
+        groups = {shard.group for shard in self.shards}
+        return bool(self.state.stopped) and groups <= self.state.stopped.keys()
+
     def _next_evaluation(self, share: float) -> float:
         return (math.floor(share * self.plan.evaluations) + 1) / self.plan.evaluations
 
-    def _step(self, rows: Sequence[np.ndarray[Any, Any]]) -> tuple[float, int]:
-        factor = wsd(self._share(), warmup=self.plan.warmup, decay_from=self.plan.decay_from)
-        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
-            optimiser.param_groups[0]["lr"] = rate * factor
-        loss, count = self._loss(rows, self.forward)
-        mean = loss / count
-        if not torch.isfinite(mean):
-            raise TuningDiverged(
-                f"the loss is {mean.item()} at step {self.state.step}", remedy="lower the learning rates"
-            )
-        mean.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
-        for optimiser in self.optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        return float(mean.item()), count
-
-    def _loss(self, rows: Sequence[np.ndarray[Any, Any]], model: Any) -> tuple[torch.Tensor, int]:
-        """Summed next-token loss of padded rows, and the number of targets."""
-        width = padded(max(len(row) for row in rows))
-        ids = torch.full((len(rows), width), self.end, dtype=torch.long)
-        labels = torch.full((len(rows), width), -100, dtype=torch.long)
-        for index, row in enumerate(rows):
-            piece = torch.from_numpy(row.astype(np.int64))
-            ids[index, : len(row)] = piece
-            labels[index, : len(row) - 1] = piece[1:]
-        ids, labels = ids.to(self.device), labels.to(self.device)
-        # Right padding under causal attention: no real token sees a padded one, so no mask is needed.
-        cuda = self.device != "cpu"
-        with torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext():
-            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-            kept = labels != -100
-            logits = self.model.lm_head(hidden[kept])
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
-        return loss, int(kept.sum())
-
-    def _report(self, share: float, loss: float) -> None:
+    def _report(self, loss: float) -> None:
         if self.on_progress:
+            share = self._share()
             speed = self.state.tokens / max(self.state.seconds, 1e-9)
             remaining = self.state.seconds * (1 - share) / max(share, 1e-9)
             valid = self.state.curve[-1]["valid"] if self.state.curve else {}
@@ -236,104 +264,85 @@ class _Run:
                 Progress(self.state.step, self.state.tokens, share, loss, speed, remaining, valid)
             )
 
-    def _evaluate(self, loss: float) -> None:
-        record = {"step": self.state.step, "tokens": self.state.tokens, "loss": loss, "valid": {}}
-        if self.valid is not None:
-            record["valid"] = self.bits_per_byte(self.valid)
+    def _tell(self, phase: str) -> None:
+        if self.on_progress:
+            self.on_progress(Progress(0, 0, 0.0, math.nan, 0.0, 0.0, {}, phase))
+
+    # --- measuring
+
+    def measured(self) -> dict[str, Measured]:
+        """Bits per byte of the model as it is."""
+        model = self.learner.model.eval()
+        try:
+            return measure(
+                model,
+                self.held,
+                context=self.plan.context,
+                device=self.device,
+                autocast=self.learner.autocast,
+            )
+        finally:
+            model.train()
+
+    def _evaluate(self, loss: float | None) -> None:
+        """A point of the curve; and which groups have learnt what they hold."""
+        values = {group: round(one.value, 4) for group, one in self.measured().items()}
+        record = {"step": self.state.step, "tokens": self.state.tokens, "loss": loss, "valid": values}
         self.state.curve.append(record)
-        self.out.mkdir(parents=True, exist_ok=True)
-        durable.write_json(self.out / "curve.json", self.state.curve)
+        groups = {shard.group for shard in self.shards} - self.state.stopped.keys()
+        for group in sorted(rising(self.state.curve, groups, self.plan.stop_after)):
+            self.state.stopped[group] = self.state.step
+        write_curve(self.out, self.state, title=f"Pretraining of {self.out.name}")
 
-    @torch.no_grad()
-    def bits_per_byte(self, shard: Shard) -> dict[str, float]:
-        """Per source of a validation shard: bits of its tokens over bytes of its text."""
-        self.model.eval()
-        found: dict[str, float] = {}
-        for index, name in enumerate(shard.sources):
-            rows = np.flatnonzero(np.asarray(shard.source) == index)[: self.plan.valid_documents]
-            bits = size = 0.0
-            for row in rows:
-                ids = shard.document(int(row))[: self.plan.context + 1]
-                loss, count = self._loss([ids], self.model)
-                share = (count + 1) / len(shard.document(int(row)))
-                bits += float(loss) / math.log(2)
-                size += float(shard.bytes[row]) * share
-            found[name] = round(bits / max(size, 1.0), 4)
-        self.model.train()
-        return found
-
-    # --- state
+    # --- state and result
 
     def _save(self, drawn: Mapping[str, int]) -> None:
-        """Weights, optimiser state and position, in one rename."""
-        draft = self.out / f"{CHECKPOINT}.tmp"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        tensors = {f"model.{k}": v for k, v in self._weights(torch.float32).items()}
-        for number, optimiser in enumerate(self.optimisers):
-            for place, state in optimiser.state_dict()["state"].items():
-                for name, value in state.items():
-                    tensors[f"optimiser.{number}.{place}.{name}"] = torch.as_tensor(value).contiguous().cpu()
-        save_file(tensors, draft / "state.safetensors")
-        state = {**asdict(self.state), "taken": dict(drawn), "plan": asdict(self.plan)}
-        durable.write_json(draft / "state.json", state)
-        final, old = self.out / CHECKPOINT, self.out / f"{CHECKPOINT}.old"
-        if final.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            final.replace(old)
-        draft.replace(final)
-        shutil.rmtree(old, ignore_errors=True)
+        self.state.taken = dict(drawn)
+        checkpoint.save(self.out, self.learner.model, self.learner.optimisers, self.state, self.identity)
+        self.last_save = time.monotonic()
 
-    def _restore(self) -> None:
-        final, old = self.out / CHECKPOINT, self.out / f"{CHECKPOINT}.old"
-        folder = final if final.is_dir() else old
-        if not folder.is_dir():
-            return
-        saved = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if saved.pop("plan") != asdict(self.plan):
-            raise ConfigError(
-                f"{folder} belongs to another plan", remedy="choose another output folder, or remove it"
-            )
-        self.state = _State(**saved)
+    def finish(self, reference: BaseFiles | None, finished: bool) -> Result:
+        """Write the base as it is now, and measure it beside `reference`."""
+        self._tell("writing the base")
+        write_curve(self.out, self.state, title=f"Pretraining of {self.out.name}")
+        epochs = self._epochs()
+        durable.write_json(self.out / "epochs.json", epochs)
+        model = self.learner.model
+        write_base(model, self.base.path, self.out / BASE)
+        made = resolve(str(self.out / BASE))
+        measured = [reference, made] if finished and self.documents else []
+        return Result(
+            out=self.out,
+            base=self.out / BASE,
+            finished=finished,
+            plan=self.plan,
+            mix=self.mix,
+            state=self.state,
+            device=self.device,
+            parameters=sum(p.numel() for p in model.parameters()),
+            config=model.config.to_dict(),
+            files={shard.name: shard.digest for shard in self.shards},
+            epochs=epochs,
+            documents={f"{g}/{s}": o.documents for (g, s), o in origins_of(self.shards).items()},
+            reference=reference.name if reference else "",
+            before=self._measure(reference) if reference in measured else {},
+            after=self._measure(made) if measured else {},
+        )
+
+    def _epochs(self) -> dict[str, float]:
+        """How often each source was seen, the pool under way counted by its part that was used."""
         self.sampler.restore(self.state.taken)
-        tensors = load_file(folder / "state.safetensors")
-        weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        self.model.load_state_dict(weights, strict=False)
-        for number, optimiser in enumerate(self.optimisers):
-            _restore_optimiser(optimiser, f"optimiser.{number}.", tensors)
+        before, (_, steps) = self.sampler.epochs(), self._pool()
+        used = self.state.batch / max(len(steps), 1)
+        after = self.sampler.epochs()
+        seen = {name: before.get(name, 0.0) + used * (after[name] - before.get(name, 0.0)) for name in after}
+        return {name: round(times, 4) for name, times in seen.items() if times}
 
-    def _weights(self, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-        return {
-            name: value.detach().to("cpu", dtype).contiguous()
-            for name, value in self.model.state_dict().items()
-            if name != "lm_head.weight" or not self.model.config.tie_word_embeddings
-        }
-
-    def _finish(self) -> Path:
-        """The base in Hugging Face format, bf16, shards of at most 14 MiB."""
-        draft = self.out / "base.tmp"
-        shutil.rmtree(draft, ignore_errors=True)
-        copy = self.model.to(torch.bfloat16)
-        copy.save_pretrained(draft, max_shard_size="14MB")
-        for name in _TOKENIZER_FILES:
-            if (self.base.path / name).is_file():
-                shutil.copyfile(self.base.path / name, draft / name)
-        final = self.out / "base"
-        shutil.rmtree(final, ignore_errors=True)
-        draft.replace(final)
-        durable.write_json(self.out / "epochs.json", self.sampler.epochs())
-        return self.out
-
-
-def _restore_optimiser(
-    optimiser: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, torch.Tensor]
-) -> None:
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith(prefix):
-            place, name = key.removeprefix(prefix).split(".", 1)
-            state.setdefault(int(place), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    def _measure(self, base: BaseFiles | None) -> dict[str, Measured]:
+        if base is None:
+            return {}
+        self._tell(f"measuring {base.name}")
+        return measure_base(base, self.documents, context=self.plan.context, device=self.device)
 
 
 def _end_of_text(tokenizer: Any) -> int:
