@@ -42,7 +42,8 @@ def root(
 
 def compose() -> None:
     """Put the groups together; once per process."""
-    from senmon.cli import adapters, base, chatting, doctor, exporting, importing, packs, serving, tuning
+    from senmon.cli import adapters, base, chatting, doctor, exporting, importing, importing_rasa, packs
+    from senmon.cli import serving, tuning
 
     app.command(rich_help_panel="Serve")(serving.up)
     app.command(rich_help_panel="Serve")(serving.serve)
@@ -51,6 +52,7 @@ def compose() -> None:
     app.command(rich_help_panel="Packs")(packs.new)
     app.command(rich_help_panel="Packs")(packs.check)
     app.add_typer(packs.app, name="packs", rich_help_panel="Packs")
+    importing.app.command("rasa")(importing_rasa.import_rasa)
     app.add_typer(importing.app, name="import", rich_help_panel="Packs")
     app.command(rich_help_panel="Packs")(exporting.export)
     app.command(rich_help_panel="Adapters")(tuning.tune)
