@@ -16,6 +16,7 @@ import os
 import re
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -129,7 +130,7 @@ def short(database: sqlite3.Connection, row: sqlite3.Row, **more: str | None) ->
     return known(id=row["id"], status_text=STATUS[row["status"]], **more)
 
 
-class CustomerAction(Action):
+class CustomerAction(Action, ABC):
     """An action on one order of the customer: named now, in talk, or the only one that fits."""
 
     #: States that an order must have to be taken without having been named.
@@ -165,8 +166,9 @@ class CustomerAction(Action):
             return fitting[0], {}
         return None, choose(fitting or rows)
 
+    @abstractmethod
     def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
-        raise NotImplementedError
+        """The result for the order found, and what is to be remembered."""
 
 
 def choose(rows: list[sqlite3.Row]) -> Result:

@@ -41,7 +41,7 @@ INSERT INTO purchase VALUES
   ('A1004', 'demo', 'processing', 0, 'Packpoint', NULL, 1, 4, NULL, NULL, NULL, NULL, '4 Mill Lane, Thornby'),
   ('A1005', 'robin', 'shipped', -2, 'Northway', 'NW 2262 417', NULL, 3, NULL, NULL, NULL, NULL, '9 Fern Road, Aske'),
   ('A1006', 'robin', 'cancelled', -6, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -5, '9 Fern Road, Aske'),
-  ('A1007', 'robin', 'returned', -30, 'Northway', 'NW 2248 036', NULL, NULL, -25, NULL, NULL, -4, '9 Fern Road, Aske'),
+  ('A1007', 'robin', 'returned', -30, 'Northway', 'NW 2248 036', NULL, NULL, -25, 'handed over at the door', NULL, -4, '9 Fern Road, Aske'),
   ('A1008', 'robin', 'delivered', -60, 'Northway', 'NW 2199 310', NULL, NULL, -55, 'handed to a neighbour', NULL, NULL, '9 Fern Road, Aske'),
   ('A1009', 'kim', 'processing', 0, 'Packpoint', NULL, 1, 3, NULL, NULL, NULL, NULL, '1 Tarn Row, Ewe'),
   ('A1010', 'kim', 'returning', -20, 'Swiftmail', 'SM 5470 221', NULL, NULL, -15, 'handed over at the door', NULL, NULL, '1 Tarn Row, Ewe');
