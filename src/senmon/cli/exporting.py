@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,14 @@ from senmon.cli import output
 
 if TYPE_CHECKING:
     from senmon.dataset.exports.exporting import ExportReport
+
+
+class SplitName(StrEnum):
+    """The splits of a pack, as choices."""
+
+    train = "train"
+    valid = "valid"
+    test = "test"
 
 
 def export(
@@ -28,7 +37,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", help="File to write (hf: folder to make).")],
     split: Annotated[
-        list[Literal["train", "valid", "test"]] | None,
+        list[SplitName] | None,
         typer.Option("--split", help="Only this split; may be repeated. Default: all."),
     ] = None,
     system: Annotated[
@@ -47,7 +56,7 @@ def export(
     from senmon.workspace import Workspace
 
     found = Workspace.open().pack(pack)
-    wanted = Wanted(tuple(split or ()), bare, system, overwrite)
+    wanted = Wanted(tuple(name.value for name in split or ()), bare, system, overwrite)
     with output.errors.status(f"exporting {escape(found.name)}"):
         report = export_pack(found, load_dataset(found), format, out, wanted)
     output.emit(asdict(report), _table(report), json=json)

@@ -41,7 +41,7 @@ def json_items(path: Path) -> Iterator[JsonLine]:
 def _is_array(path: Path) -> bool:
     with path.open("rb") as file:
         first = file.read(3)
-        rest = first.removeprefix(codecs.BOM_UTF8)
+        rest = file.read(_CHUNK) if first == codecs.BOM_UTF8 else first
         while rest and not rest.strip():
             rest = file.read(_CHUNK)
         return rest.lstrip().startswith(b"[")
