@@ -88,3 +88,8 @@ def _user_turns(messages: Any) -> Iterator[str]:
             and isinstance(message.get("content"), str)
         ):
             yield normalised(message["content"])
+
+
+def suite_requests(path: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The normalised user turns of each readable item of a suite, and its place (`eval/x.jsonl:3`)."""
+    return _suite_turns(path)

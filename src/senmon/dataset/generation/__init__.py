@@ -1,0 +1,1 @@
+"""More training examples from those that are there, for a person to review."""
