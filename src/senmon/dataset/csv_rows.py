@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from senmon.dataset.imports.source_file import check_file
 from senmon.errors import DataInvalid, Problem
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -36,6 +37,8 @@ class CsvFile:
         self.path, self.encoding = path, "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             raise self.error(0, "delimiter", f"{delimiter!r} can't separate columns", "use one character")
+        if self.encoding == "utf-8-sig" and not (path.is_file() and path.stat().st_size == 0):
+            check_file(path)
         header = self._header()
         self.delimiter = delimiter or _sniffed(header, wanted)
         self.columns = tuple(name.strip() for name in _fields(header, self.delimiter))
@@ -75,7 +78,7 @@ class CsvFile:
         return Row(line, dict(zip(self.columns, fields, strict=True)))
 
     def _check(self, wanted: Sequence[str]) -> None:
-        available = f"available: {', '.join(self.columns)}"
+        available = f"available: {', '.join(_shown(name) for name in self.columns[:40])}"
         faults = [(name, "no such column") for name in wanted if name not in self.columns]
         faults += [(name, "column is there twice") for name in wanted if self.columns.count(name) > 1]
         if faults:
@@ -111,6 +114,10 @@ class CsvFile:
         except UnicodeError as error:
             why = f"is not {self.encoding} text"
             raise self.error(number + 1, "", why, "give the file's encoding") from error
+
+
+def _shown(name: str) -> str:
+    return name[:60] if name.isprintable() else ascii(name[:60])
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

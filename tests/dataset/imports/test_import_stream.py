@@ -30,7 +30,7 @@ def talk(number: int, reply: str = "yes", **more: str) -> Imported:
 
 
 def test_what_was_taken_changed_left_out_and_refused(tmp_path: Path) -> None:
-    stream = [
+    stream: list[Imported | LeftOut | Problem] = [
         talk(1, "call {{Phone}}", split="test"),
         Problem("source", 2, "x", "is broken", "mend it"),
         LeftOut("twins"),

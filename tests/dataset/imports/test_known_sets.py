@@ -197,3 +197,10 @@ def test_the_whole_gsm8k(test_data: Path, tmp_path: Path) -> None:
     report = import_gsm8k(test_data / "gsm8k/train.jsonl", tmp_path / "sums")
     text = report.target.read_text(encoding="utf-8")
     assert (report.taken, report.refused_rows) == (7473, 0) and "<<" not in text and "####" not in text
+
+
+def test_archives_and_pickles_named_csv(tmp_path: Path) -> None:
+    for content, why in ((b"PK\x03\x04zip", "a ZIP archive"), (b"\x80\x04pickle", "a Python pickle")):
+        (tmp_path / "x.csv").write_bytes(content)
+        with pytest.raises(DataInvalid, match=why):
+            import_bitext(tmp_path / "x.csv", tmp_path / "desk")

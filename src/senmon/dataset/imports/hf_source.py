@@ -47,9 +47,12 @@ class HfSource:
         for name, rows in splits.items():
             reader = self._reader(name, rows)
             place = f"{self.source}[{name}]"
-            given = {} if self.split or not _is_split(name, splits) else {"split": split_of(name)}
+            split = "" if self.split or not _is_split(name, splits) else split_of(name)
             for item in conversations(self._rows(rows, labels), place, reader, dialogue, labels):
-                yield item if isinstance(item, Problem) or item.split or not given else replace(item, **given)
+                if isinstance(item, Imported) and split and not item.split:
+                    yield replace(item, split=split)
+                else:
+                    yield item
 
     def _splits(self) -> Mapping[str, Any]:
         import datasets

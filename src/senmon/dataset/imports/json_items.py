@@ -102,8 +102,9 @@ class _Array:
     def _end(self, until: int) -> int | None:
         """Where the item at `at` ends; None when that is not in sight."""
         self._fill(until)
+        end: int | None
         try:
-            _, end = _DECODER.raw_decode(self.buffer, self.at)
+            end = _DECODER.raw_decode(self.buffer, self.at)[1]
         except (ValueError, RecursionError):
             end = self._bracket_end()
         return end if end is not None and (end < len(self.buffer) or self.ended) else None
