@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
+from senmon.bases.catalog import EMBEDDED
+from senmon.bases.facts import load_seconds, parameter_count
 from senmon.errors import AdapterError, SenmonError
 from senmon.packs.pack import Pack
 from senmon.settings import Settings
@@ -19,6 +21,8 @@ from senmon.workspace import Workspace, promoted_here
 State = Literal["ok", "note", "fault"]
 PACKAGES = ("torch", "transformers", "peft", "datasets", "accelerate", "rasa-sdk", "fastapi", "uvicorn")
 LOW_DISK_BYTES = 2 * 2**30
+#: Larger bases are not loaded for the sake of a figure.
+LOADED_BASE_MB = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,11 @@ def _torch(workspace: Workspace) -> Iterator[Finding]:
 def _base(workspace: Workspace) -> Iterator[Finding]:
     base = workspace.base
     size = sum(path.stat().st_size for path in base.path.glob("*.safetensors")) / 1e6
-    yield Finding("base", "ok", f"{base.name}, {size:.1f} MB, digest {base.digest[:12]}")
+    digest = f"digest {base.digest[:12]}{' verified' if base.spec == EMBEDDED else ''}"
+    found = f"{base.name}, {parameter_count(base) / 1e6:.1f} M parameters, {size:.1f} MB, {digest}"
+    if size < LOADED_BASE_MB:
+        found += f", loads in {load_seconds(base, device=workspace.device):.2f} s"
+    yield Finding("base", "ok", found)
 
 
 def _encoder(workspace: Workspace) -> Iterator[Finding]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import lzma
+import resource
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +16,16 @@ import numpy as np
 import pytest
 import torch
 
-from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer, resolve
-from senmon.errors import ConfigError, DataInvalid
-from senmon.pretraining.corpus import group_of, read_documents, token_ids
+from senmon.adapters import durable
+from senmon.bases.catalog import EMBEDDED_PATH, BaseFiles, load_model, load_tokenizer, resolve
+from senmon.errors import ConfigError, DataInvalid, TuningError, TuningInProgress
+from senmon.pretraining.card import card
+from senmon.pretraining.corpus import corpus_files, group_of, read_documents, token_ids
 from senmon.pretraining.mixing import Mix, Sampler, batches, padded
 from senmon.pretraining.optimiser import orthogonalise, wsd
-from senmon.pretraining.pretrain import Plan, Progress, pretrain
+from senmon.pretraining.plan import Plan, Progress
+from senmon.pretraining.presets import fresh_base
+from senmon.pretraining.pretrain import Result, pretrain
 from senmon.pretraining.shards import Shard, tokenise
 from senmon.rendering import Renderer
 
@@ -25,6 +34,10 @@ MIX = Mix(start={"talk": 1.0, "prose": 1.0}, anneal={"talk": 1.0})
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> list[Path]:
+    return write_corpus(tmp_path)
+
+
+def write_corpus(folder: Path) -> list[Path]:
     talk = [
         {
             "messages": [
@@ -41,7 +54,7 @@ def corpus(tmp_path: Path) -> list[Path]:
         for n in range(40)
     ]
     prose = [{"text": f"The cat number {n} sat on the mat.", "source": "cats"} for n in range(40)]
-    first, second = tmp_path / "talk-00.jsonl.xz", tmp_path / "prose.jsonl"
+    first, second = folder / "talk-00.jsonl.xz", folder / "prose.jsonl"
     with lzma.open(first, "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(record) + "\n" for record in talk)
     second.write_text("".join(json.dumps(record) + "\n" for record in prose), encoding="utf-8")
@@ -70,6 +83,34 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
         list(read_documents(path))
     with pytest.raises(DataInvalid, match=r"\.jsonl"):
         group_of(tmp_path / "corpus.txt")
+    for line, why in (
+        ("[1]", "not a JSON object"),
+        ('{"text": ""}', "neither"),
+        ('{"messages": [{"role": "wizard", "content": "x"}]}', "wizard"),
+        ('{"messages": [{"role": "user"}]}', "content"),
+        ('{"text": ' + "[" * 100_000, "not a document"),
+    ):
+        path.write_text(f"{line}\n", encoding="utf-8")
+        with pytest.raises(DataInvalid, match=rf"bad\.jsonl:1: .*{why}"):
+            list(read_documents(path))
+    path.write_bytes(b'{"text": "fine"}\n\xff\xfe\n')
+    with pytest.raises(DataInvalid, match="not UTF-8"):
+        list(read_documents(path))
+    damaged = tmp_path / "bad.jsonl.xz"
+    damaged.write_bytes(lzma.compress(b'{"text": "fine"}\n' * 2000)[:-30])
+    with pytest.raises(DataInvalid, match=r"bad\.jsonl\.xz.*damaged"):
+        list(read_documents(damaged))
+
+
+def test_places_are_found_or_named_together(corpus: list[Path], tmp_path: Path) -> None:
+    folder = corpus[0].parent
+    assert corpus_files([folder]) == sorted(corpus)
+    assert corpus_files([folder], leave_out=[corpus[1]]) == [corpus[0]]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(DataInvalid) as caught:
+        corpus_files([tmp_path / "gone.jsonl", tmp_path / "empty", tmp_path / "notes.txt"])
+    assert len(caught.value.problems) == 3
 
 
 def test_shards_are_made_once(corpus: list[Path], tiny_base: BaseFiles, tmp_path: Path) -> None:
@@ -123,46 +164,229 @@ def test_schedule_warms_up_holds_and_decays() -> None:
     assert factors[5] == 0.0
 
 
-def run(corpus: list[Path], base: BaseFiles, out: Path, **changes: Any) -> list[Progress]:
+def plan(**changes: Any) -> Plan:
+    known: dict[str, Any] = {
+        "tokens": 9000, "context": 128, "batch_tokens": 512, "evaluations": 2, "checkpoint_seconds": 0.0,
+        "muon_rate": 0.02, "adam_rate": 0.01, "precision": "fp32", "valid_documents": 8,
+    }  # fmt: skip
+    return Plan(**{**known, **changes})
+
+
+Whole = tuple[Path, Result, list[Progress]]
+
+
+class Stopped(Exception):
+    """As if the process had been killed."""
+
+
+def run(
+    corpus: list[Path], base: BaseFiles, out: Path, *, stop_at: int = 0, mix: Mix | None = MIX, **changes: Any
+) -> tuple[Result, list[Progress]]:
     seen: list[Progress] = []
-    plan = Plan(
-        tokens=changes.pop("tokens", 12_000), context=128, batch_tokens=512, evaluations=2,
-        checkpoint_seconds=0.0, muon_rate=0.02, adam_rate=0.01, **changes,
-    )  # fmt: skip
 
     def watch(now: Progress) -> None:
-        if now.phase != "training":
-            return
-        seen.append(now)
-        if stop_at and now.step == stop_at:
-            raise KeyboardInterrupt
+        if now.phase == "training":
+            seen.append(now)
+            if now.step == stop_at:
+                raise Stopped
 
-    stop_at = stop.pop() if (stop := STOP) else 0
-    pretrain(corpus, corpus[1], base=base, fresh=None, out=out, mix=MIX, plan=plan, on_progress=watch)
-    return seen
-
-
-STOP: list[int] = []
+    result = pretrain(
+        corpus, corpus[1], base=base, fresh=None, out=out, mix=mix, plan=plan(**changes), on_progress=watch
+    )
+    return result, seen
 
 
-def test_it_learns_and_an_interrupted_run_ends_the_same(
+def weights(base: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = load_model(resolve(str(base))).state_dict()
+    return state
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_base: BaseFiles) -> Whole:
+    """An undisturbed run and the folder that its corpus is in."""
+    folder = tmp_path_factory.mktemp("whole")
+    result, seen = run(write_corpus(folder), tiny_base, folder / "out")
+    return folder, result, seen
+
+
+def test_it_learns_and_says_what_it_did(whole: Whole, tiny_base: BaseFiles) -> None:
+    folder, result, seen = whole
+    assert seen[-1].loss < seen[0].loss / 2
+    assert result.after["prose"].value < result.before["prose"].value / 2
+    curve = json.loads((folder / "out/curve.json").read_text(encoding="utf-8"))
+    assert curve["evaluations"][0]["step"] == 0
+    assert curve["evaluations"][-1]["valid"]["prose"] < curve["evaluations"][0]["valid"]["prose"] / 2
+    assert [row["step"] for row in curve["train"]] == list(range(1, seen[-1].step + 1))
+    assert curve["train"][-1]["rate"] < 0.3
+    assert (folder / "out/curve.png").stat().st_size > 10_000
+    assert result.epochs["talk/orders"] > 1
+    assert result.parameters == sum(p.numel() for p in load_model(tiny_base).parameters())
+
+
+def test_the_last_third_draws_by_its_own_weights(whole: Whole) -> None:
+    """By MIX prose ends with the second third: about two thirds of half of the tokens are prose."""
+    _, result, seen = whole
+    prose = result.epochs["prose/cats"] * 40 * 14
+    assert 0.2 < prose / seen[-1].tokens < 0.45
+
+
+def test_an_interrupted_run_ends_the_same(whole: Whole, tiny_base: BaseFiles) -> None:
+    folder, result, seen = whole
+    files = [folder / "talk-00.jsonl.xz", folder / "prose.jsonl"]
+    turn = next(one.step for one in seen if one.share >= 2 / 3)
+    for stop_at in (4, turn, turn + 1):
+        with pytest.raises(Stopped):
+            run(files, tiny_base, folder / "parts", stop_at=stop_at)
+    again, _ = run(files, tiny_base, folder / "parts")
+    assert same(folder / "out/base", folder / "parts/base")
+    assert again.state.train == result.state.train
+    assert again.epochs == result.epochs
+    finished, steps = run(files, tiny_base, folder / "parts")
+    assert finished.finished
+    assert not steps
+    assert same(folder / "out/base", folder / "parts/base")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{tests!r}, {here!r}]
+from senmon.bases.catalog import resolve
+from test_pretrain import run
+folder = Path({folder!r})
+run([folder / "talk-00.jsonl.xz", folder / "prose.jsonl"], resolve({base!r}), folder / "killed")
+"""
+
+
+def test_a_killed_process_loses_nothing(whole: Whole, tiny_base: BaseFiles) -> None:
+    folder, _, seen = whole
+    here = Path(__file__).parent
+    code = KILLED.format(tests=str(here.parent), here=str(here), folder=str(folder), base=str(tiny_base.path))
+    process = subprocess.Popen([sys.executable, "-c", code])
+    state = folder / "killed/checkpoint/state.json"
+    try:
+        while process.poll() is None and steps_in(state) < 5:
+            time.sleep(0.02)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert steps_in(state) < seen[-1].step
+    files = [folder / "talk-00.jsonl.xz", folder / "prose.jsonl"]
+    _, rest = run(files, tiny_base, folder / "killed")
+    assert len(rest) < len(seen)
+    assert same(folder / "out/base", folder / "killed/base")
+
+
+def steps_in(state: Path) -> int:
+    try:
+        return int(json.loads(state.read_text(encoding="utf-8"))["state"]["step"])
+    except FileNotFoundError:
+        return 0
+
+
+def test_a_pause_saves_state_and_weights(whole: Whole, tiny_base: BaseFiles) -> None:
+    folder, _, _ = whole
+    files = [folder / "talk-00.jsonl.xz", folder / "prose.jsonl"]
+    out = folder / "paused"
+    paused = pretrain(
+        files, files[1], base=tiny_base, fresh=None, out=out, mix=MIX,
+        plan=plan(checkpoint_seconds=1000), pause=lambda: True,
+    )  # fmt: skip
+    assert not paused.finished
+    assert paused.state.step == 1
+    assert not same(tiny_base.path, out / "base")
+    result, seen = run(files, tiny_base, out)
+    assert result.finished
+    assert seen[0].step == 2
+    assert same(folder / "out/base", out / "base")
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
     corpus: list[Path], tiny_base: BaseFiles, tmp_path: Path
 ) -> None:
-    whole = run(corpus, tiny_base, tmp_path / "whole")
-    assert whole[-1].loss < whole[0].loss / 2
-    STOP.append(9)
-    with pytest.raises(KeyboardInterrupt):
-        run(corpus, tiny_base, tmp_path / "parts")
-    run(corpus, tiny_base, tmp_path / "parts")
-    made = [load_model(resolve(str(tmp_path / name / "base"))).state_dict() for name in ("whole", "parts")]
-    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
-    curve = json.loads((tmp_path / "whole/curve.json").read_text(encoding="utf-8"))
-    assert curve["evaluations"][-1]["valid"]["prose"] < curve["evaluations"][0]["valid"]["prose"] / 2
+    with pytest.raises(Stopped):
+        run(corpus, tiny_base, tmp_path / "out", stop_at=3)
+    state = tmp_path / "out/checkpoint/state.json"
+    before = state.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+    try:
+        with pytest.raises(TuningError, match="could not be written"):
+            run(corpus, tiny_base, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert state.read_bytes() == before
+    assert not (tmp_path / "out/checkpoint.tmp").exists()
 
 
-def test_another_plan_is_refused(corpus: list[Path], tiny_base: BaseFiles, tmp_path: Path) -> None:
-    STOP.append(2)
-    with pytest.raises(KeyboardInterrupt):
+def test_another_plan_or_corpus_is_refused(corpus: list[Path], tiny_base: BaseFiles, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(Stopped):
+        run(corpus, tiny_base, out, stop_at=2)
+    with pytest.raises(
+        ConfigError, match=r"another plan: plan\.clip was 1\.0, is 0\.5; plan\.seed was 0, is 1"
+    ):
+        run(corpus, tiny_base, out, seed=1, clip=0.5)
+    with pytest.raises(ConfigError, match="weights was"):
+        run(corpus, tiny_base, out, mix=None)
+    with corpus[1].open("a", encoding="utf-8") as file:
+        file.write('{"text": "one more", "source": "cats"}\n')
+    with pytest.raises(ConfigError, match=r"corpus\.prose\.jsonl was"):
+        run(corpus, tiny_base, out)
+    (out / "checkpoint/state.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigError, match="can't be read"):
+        run(corpus, tiny_base, out)
+
+
+def test_one_process_a_folder(corpus: list[Path], tiny_base: BaseFiles, tmp_path: Path) -> None:
+    with durable.try_locked(tmp_path / "out", ".pretraining.lock"), pytest.raises(TuningInProgress):
         run(corpus, tiny_base, tmp_path / "out")
-    with pytest.raises(ConfigError, match="another plan"):
-        run(corpus, tiny_base, tmp_path / "out", seed=1)
+
+
+def test_groups_stop_at_their_minimum_and_all_stopped_ends_the_run(
+    corpus: list[Path], tiny_base: BaseFiles, tmp_path: Path
+) -> None:
+    """Held out: the talk's words in an order that training unlearns, so its bits per byte rise."""
+    valid = tmp_path / "valid.jsonl"
+    strange = {"text": "zq " * 40, "source": "cats"}, {"text": "qz " * 40, "source": "orders"}
+    valid.write_text("".join(json.dumps(record) + "\n" for record in strange), encoding="utf-8")
+    result = pretrain(
+        corpus, valid, base=tiny_base, fresh=None, out=tmp_path / "out", mix=None,
+        plan=plan(tokens=40_000, evaluations=20, stop_after=1, adam_rate=0.02),
+    )  # fmt: skip
+    assert set(result.state.stopped) == {"talk", "prose"}
+    assert result.finished
+    assert result.state.tokens < 40_000
+
+
+def test_a_fresh_base_learns_and_can_be_used(corpus: list[Path], tmp_path: Path) -> None:
+    base, config = fresh_base("tiny", EMBEDDED_PATH, tmp_path / "start")
+    result = pretrain(
+        corpus, corpus[1], base=base, fresh=config, out=tmp_path / "out", mix=None,
+        plan=plan(tokens=3000, packed=True, schedule="cosine"),
+    )  # fmt: skip
+    made = resolve(str(tmp_path / "out/base"))
+    assert load_model(made).config.model_type == "qwen3"
+    assert Renderer(load_tokenizer(made)).tool_start is not None
+    assert result.before == {}
+    losses = [row[2] for row in result.state.train]
+    assert losses[-1] < losses[0] - 1
+
+
+def test_the_card_states_everything(whole: Whole) -> None:
+    _, result, _ = whole
+    text = card(result, command="senmon base pretrain x", credit="Cats: CC0 | by hand", title="A base")
+    for digest in result.files.values():
+        assert digest in text
+    for needed in (
+        "# A base", "senmon base pretrain x", "Cats: CC0", "| talk/orders | 40 |", "Muon 0.02", "fp32",
+        "Seed 0",
+        "| prose |", "minutes", f"{result.state.tokens:,} tokens",
+    ):  # fmt: skip
+        assert needed in text, needed
+    assert "No licences" in card(result, command="x")

@@ -155,8 +155,8 @@ def evaluate(
     from senmon.cli.base_comparison import compare_bases
 
     compare_bases(
-        Settings.load(), bases or [], valid, corpus=corpus or [], documents=documents, probes=probes, seed=seed, samples=samples,
-        out=out, json=json,
+        Settings.load(), bases or [], valid, corpus=corpus or [], documents=documents, probes=probes,
+        seed=seed, samples=samples, out=out, json=json,
     )  # fmt: skip
 
 

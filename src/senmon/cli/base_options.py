@@ -70,7 +70,8 @@ BatchTokens = Annotated[
 MicroTokens = Annotated[
     int | None,
     typer.Option(
-        help="Tokens at once, which bounds memory; default 4,096, GPU 32,768.", rich_help_panel=LEARNING
+        help="Tokens at once, which bounds memory; default 4,096 at 16,384 entries, GPU 32,768.",
+        rich_help_panel=LEARNING,
     ),
 ]
 MuonRate = Annotated[

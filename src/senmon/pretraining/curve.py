@@ -89,9 +89,8 @@ def _groups(axes: Any, evaluations: Sequence[Mapping[str, Any]], stopped: Mappin
         )  # fmt: skip
     axes.set_ylabel("held out,\nbits per byte", color=INK)
     if names:
-        axes.figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
-        )
+        handles = axes.get_legend_handles_labels()
+        axes.figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
     else:
         axes.text(0.5, 0.5, "no held-out file (--valid)", transform=axes.transAxes, ha="center", color=INK)
 

@@ -23,7 +23,9 @@ from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.pretraining.corpus import Document, read_documents
 from senmon.rendering import Renderer
 
-SCORED_TOKENS = 4096
+SCORED_TOKENS = 2048
+#: Rows of logits at once: a large vocabulary costs memory.
+HEAD_ROWS = 256
 DRAWS = 2000
 
 
@@ -86,11 +88,13 @@ def _quantiles(values: np.ndarray[Any, Any]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def held_documents(path: Path, per_group: int, *, groups: Mapping[str, str] | None = None) -> list[Document]:
+def held_documents(
+    path: Path, per_group: int, *, groups: Mapping[str, str] | None = None, others: str | None = None
+) -> list[Document]:
     """At most `per_group` documents of each group of a file, its sources taking turns.
 
-    A file that mixes sources is told apart by `groups` (source → group); a source that is not named there is
-    a group of its own.
+    A file that mixes sources is told apart by `groups` (source → group). A source that is not named there
+    belongs to `others`; None: it is a group of its own.
     """
     known = groups or {}
     found: dict[str, dict[str, list[Document]]] = {}
@@ -203,11 +207,17 @@ def _add_bits(
         # Right padding under causal attention: no real token sees a padded one, so no mask is needed.
         hidden = model.get_decoder()(input_ids=ids.to(device), use_cache=False).last_hidden_state
         kept = counted.to(device)
-        logits = model.lm_head(hidden[kept]).float()
-    losses = torch.nn.functional.cross_entropy(logits, targets.to(device)[kept], reduction="none")
+        parts = zip(hidden[kept].split(HEAD_ROWS), targets.to(device)[kept].split(HEAD_ROWS), strict=True)
+        losses = torch.cat([_losses(model, rows, wanted) for rows, wanted in parts])
     rows = kept.nonzero()[:, 0].cpu().numpy()
     numbers = np.array([number for number, _, _ in batch])[rows]
     np.add.at(bits, numbers, losses.double().cpu().numpy() / math.log(2))
+
+
+def _losses(model: Any, hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Nats of each target. hidden: [rows, width], wanted: [rows]."""
+    logits = model.get_output_embeddings()(hidden).float()
+    return torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
 
 
 def _by_group(documents: Sequence[Held], bits: np.ndarray[Any, Any]) -> dict[str, Measured]:

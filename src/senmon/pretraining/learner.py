@@ -80,7 +80,7 @@ class Learner:
         with self.autocast():
             hidden = self._decoder(**inputs, use_cache=False).last_hidden_state
             kept = labels != packing.IGNORED
-            logits = self.model.lm_head(hidden[kept])
+            logits = self.model.get_output_embeddings()(hidden[kept])
         return torch.nn.functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
 
     def factor(self, share: float) -> float:

@@ -30,8 +30,9 @@ from senmon.pretraining.stopping import rising
 from senmon.pretraining.weighting import check_mix, default_mix, origins_of
 from senmon.rendering import Renderer
 
-CPU_BATCH, CPU_MICRO = 8192, 4096
-GPU_BATCH, GPU_MICRO = 65_536, 32_768
+CPU_BATCH, GPU_BATCH = 8192, 65_536
+#: Logits at once, which bound the memory: 4,096 tokens of 16,384 entries on a CPU, 32,768 on a GPU.
+CPU_LOGITS, GPU_LOGITS = 4096 * 16_384, 32_768 * 16_384
 BASE = "base"
 #: Held-out sources that the corpus has not.
 OTHERS = "not in the corpus"
@@ -193,25 +194,37 @@ class _Run:
         drawn = self.sampler.state()
         while self._share() < 1.0:
             drawn, steps = self._pool()
-            for number in range(self.state.batch, len(steps)):
-                self._advance(steps[number], number, began)
+            while self.state.batch < len(steps):
+                self._advance(steps[self.state.batch], began)
                 share = self._share()
                 if share >= next_evaluation or share >= 1.0:
                     self._evaluate(self.state.train[-1][2])
                     next_evaluation = self._next_evaluation(share)
-                if share >= 1.0:
+                if self._share() >= 1.0:
                     break
+                if self._outdated():
+                    self.state.batch = len(steps)
                 paused = pause()
                 if paused or time.monotonic() - self.last_save > self.plan.checkpoint_seconds:
                     self._save(drawn)
                 if paused:
                     return False
             else:
-                self.state.pool, self.state.batch = self.state.pool + 1, 0
-                self.state.pool_share = self._share()
-                self.state.pool_stopped = sorted(self.state.stopped)
-        self._save(drawn if self.state.batch else self.sampler.state())
+                self._next_pool()
+                drawn = self.sampler.state()
+        self._save(drawn)
         return True
+
+    def _outdated(self) -> bool:
+        """The pool was drawn by weights that hold no more: the last third has begun, or a group stopped."""
+        turn = self.plan.anneal_from
+        turned = (self._share() >= turn) != (self.state.pool_share >= turn)
+        return turned or sorted(self.state.stopped) != self.state.pool_stopped
+
+    def _next_pool(self) -> None:
+        self.state.pool, self.state.batch = self.state.pool + 1, 0
+        self.state.pool_share = self._share()
+        self.state.pool_stopped = sorted(self.state.stopped)
 
     def _pool(self) -> tuple[dict[str, int], list[Any]]:
         """The documents of the next steps, from seed and position alone: the same after a kill."""
@@ -220,7 +233,8 @@ class _Run:
         self.sampler.stopped = frozenset(self.state.pool_stopped)
         cuda = self.device != "cpu"
         size = self.plan.batch_tokens or (GPU_BATCH if cuda else CPU_BATCH)
-        micro = min(size, self.plan.micro_tokens or (GPU_MICRO if cuda else CPU_MICRO))
+        fits = (GPU_LOGITS if cuda else CPU_LOGITS) // len(self.tokenizer)
+        micro = min(size, self.plan.micro_tokens or max(fits, self.plan.context))
         weights = self.mix.weights(self.state.pool_share, self.plan.anneal_from)
         rows = self.sampler.pool(weights, POOL_BATCHES * size, rng)
         if self.learner.packed:
@@ -228,12 +242,12 @@ class _Run:
         steps = batches(rows, size, rng, micro_tokens=micro)
         return drawn, [[[[row] for row in lines] for lines in step] for step in steps]
 
-    def _advance(self, micros: Any, number: int, began: float) -> None:
+    def _advance(self, micros: Any, began: float) -> None:
         share = self._share()
         loss, tokens = self.learner.step(micros, share, self.state.step)
         self.state.step += 1
         self.state.tokens += tokens
-        self.state.batch = number + 1
+        self.state.batch += 1
         self.state.seconds = time.monotonic() - began
         rate = round(self.learner.factor(share), 5)
         self.state.train.append([self.state.step, self.state.tokens, round(loss, 5), rate])
