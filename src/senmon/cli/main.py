@@ -42,7 +42,7 @@ def root(
 
 def compose() -> None:
     """Put the groups together; once per process."""
-    from senmon.cli import adapters, base, chatting, doctor, exporting, importing, importing_rasa, packs
+    from senmon.cli import adapters, base, chatting, doctor, exporting, generating, importing, importing_rasa, packs
     from senmon.cli import serving, tuning
 
     app.command(rich_help_panel="Serve")(serving.up)
@@ -55,6 +55,8 @@ def compose() -> None:
     importing.app.command("rasa")(importing_rasa.import_rasa)
     app.add_typer(importing.app, name="import", rich_help_panel="Packs")
     app.command(rich_help_panel="Packs")(exporting.export)
+    app.command(rich_help_panel="Packs")(generating.generate)
+    app.add_typer(generating.app, name="review", rich_help_panel="Packs")
     app.command(rich_help_panel="Adapters")(tuning.tune)
     app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
