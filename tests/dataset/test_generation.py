@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -51,7 +52,8 @@ templates:
 - name: shipped
   intent: order_status
   messages:
-  - {role: user, content: ["[Hi, ]{~where} (my|the) order {order_id}?", "Has {order_id} left (already|yet), [please]?"]}
+  - role: user
+    content: ["[Hi, ]{~where} (my|the) order {order_id}?", "Has {order_id} left (already|yet), [please]?"]
   - role: assistant
     tool_calls: [{type: function, function: {name: order_status, arguments: {order_id: "{order_id}"}}}]
   - {role: tool, name: order_status, content: {order: {id: "{order_id}", eta: "{eta}"}}}
@@ -81,7 +83,8 @@ def shop(pack_folder: Folder) -> Path:
 
 # --- what stays
 
-WORDS = st.sampled_from("where is my order A1001 please Anna 30 days €4.50 not deliver parcel x2+3=7 Ridge tent".split())
+SAID = "where is my order A1001 please Anna 30 days €4.50 not deliver parcel x2+3=7 Ridge tent"
+WORDS = st.sampled_from(SAID.split())
 
 
 @given(st.lists(WORDS, min_size=1, max_size=14).map(" ".join), st.integers(0, 10**6))
@@ -104,7 +107,14 @@ def test_noise_takes_any_text(text: str, seed: int) -> None:
 
 
 @given(
-    st.sampled_from(("where is my order {}", "how do I return {}?", "can I send {} back", "I don't want {}. Do you take it?")),
+    st.sampled_from(
+        (
+            "where is my order {}",
+            "how do I return {}?",
+            "can I send {} back",
+            "I don't want {}. Do you take it?",
+        )
+    ),
     st.from_regex(r"[A-Z]\d{4}", fullmatch=True),
     st.integers(0, 1000),
 )
@@ -123,7 +133,10 @@ def test_paraphrases_keep_ids_and_negation(frame: str, id: str, seed: int) -> No
         ("Can I pay by invoice?", "Is it possible to pay by invoice?"),
         ("How long does a refund take?", "Can you tell me how long a refund takes?"),
         ("do you ship to France", "I was wondering if you ship to France."),
-        ("I bought a tent in May. Where is my parcel A1001?", "Where is my parcel A1001? I bought a tent in May."),
+        (
+            "I bought a tent in May. Where is my parcel A1001?",
+            "Where is my parcel A1001? I bought a tent in May.",
+        ),
     ],
 )
 def test_paraphrases_are_english(text: str, way: str) -> None:
@@ -132,7 +145,8 @@ def test_paraphrases_are_english(text: str, way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["where is it", "where is my order that I sent back", "can I still", "WHERE IS MY ORDER", "how do I", "", "…"]
+    "text",
+    ["where is it", "order that I sent back where", "can I still", "WHERE IS MY ORDER", "how do I", "", "…"],
 )
 def test_what_no_rule_understands_is_left_alone(text: str) -> None:
     assert paraphrases(text, protected_spans(text), Random(0)) == []
@@ -140,7 +154,7 @@ def test_what_no_rule_understands_is_left_alone(text: str) -> None:
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12).map(" ".join), max_size=12))
 def test_the_index_finds_what_near_duplicates_finds(texts: list[str]) -> None:
-    for first, second in zip(texts, texts[1:], strict=False):
+    for first, second in pairwise(texts):
         index = NearIndex()
         index.add(first, "first")
         assert bool(index.like(second)) == bool(near_duplicates([first, second]))
@@ -152,9 +166,11 @@ def test_patterns_are_read_backwards(seed: int) -> None:
     assert re.fullmatch(pattern, text_of(pattern, Random(seed)))
 
 
-@pytest.mark.parametrize("pattern", ["a*", "(", "[", "[^a]", r"\p", "a{3", "a{999}", "((((a{50}){50}){50}){50})", "z{4,2}"])
+@pytest.mark.parametrize(
+    "pattern", ["a*", "(", "[", "[^a]", r"\p", "a{3", "a{999}", "((((a{50}){50}){50}){50})", "z{4,2}"]
+)
 def test_patterns_that_cannot_be_read_say_why(pattern: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"[a-z]{3}"):
         text_of(pattern, Random(0))
 
 
@@ -208,7 +224,8 @@ def test_templates_fill_slots_alike_everywhere(shop: Path) -> None:
 
 def test_broken_templates_name_line_and_remedy(shop: Path) -> None:
     (shop / "generate/orders.yaml").write_text(
-        "slots: {a: {pattern: 'x*'}}\ntemplates:\n- intent: i\n  messages:\n  - {role: user, content: '{b} {~c}'}\n  - {}\n",
+        "slots: {a: {pattern: 'x*'}}\ntemplates:\n- intent: i\n  messages:\n"
+        "  - {role: user, content: '{b} {~c}'}\n  - {}\n",
         encoding="utf-8",
     )
     with pytest.raises(PackInvalid, match=r"orders\.yaml:1 .*slots\.a"):
@@ -247,7 +264,10 @@ def test_evaluation_items_and_held_out_examples_do_not_leak(shop: Path) -> None:
 
 def test_replies_that_the_checks_refuse_are_never_offered(shop: Path) -> None:
     async def ask(messages: Sequence[Message], seed: int) -> str:
-        lines = [{"request": f"do you close early on {day}", "reply": "We close at 3:15 pm."} for day in ("Monday", "Friday")]
+        lines = [
+            {"request": f"do you close early on {day}", "reply": "We close at 3:15 pm."}
+            for day in ("Monday", "Friday")
+        ]
         return "\n".join(map(json.dumps, lines))
 
     report = made(shop, "self-instruct", ask=ask, count=6)
@@ -264,7 +284,12 @@ def writer(prefix: str) -> Any:
         keep = re.search(r'keep: \["(.*?)"\]', messages[-1].content)
         rest = f" about {keep[1]}" if keep else ""
         return "\n".join(
-            ["Sure!", "```json", json.dumps({**shown, "request": f"{prefix} {seed} colour {seed % 97}{rest}"}), "```"]
+            [
+                "Sure!",
+                "```json",
+                json.dumps({**shown, "request": f"{prefix} {seed} colour {seed % 97}{rest}"}),
+                "```",
+            ]
         )
 
     return ask
@@ -331,7 +356,9 @@ def test_accepting_moves_examples_once(shop: Path) -> None:
     assert decide(shop, ids).before == tuple(ids)
     dataset = load_dataset(load_pack(shop))
     assert len(dataset) == before + 3
-    assert {example.split for example in dataset.examples if example.origin.startswith("generated:")} == {"train"}
+    assert {example.split for example in dataset.examples if example.origin.startswith("generated:")} == {
+        "train"
+    }
     assert [entry.status for entry in read_entries(shop)].count("accepted") == 3
     assert not any(parent.example.id in ids for parent in training_parents(load_pack(shop), dataset))
 
@@ -394,8 +421,9 @@ def test_a_kill_while_accepting_loses_and_doubles_nothing(shop: Path, when: str)
     before = len(load_dataset(load_pack(shop)))
     done = subprocess.run([sys.executable, "-c", KILL, when, str(shop)], check=False, env=dict(os.environ))
     assert done.returncode == 9
-    assert len(load_dataset(load_pack(shop))) == before + (len(report.made) if when.startswith("between") else 0)
+    assert len(load_dataset(load_pack(shop))) == before + (
+        len(report.made) if when.startswith("between") else 0
+    )
     decide(shop, all_passing=True)
     assert len(load_dataset(load_pack(shop))) == before + len(report.made)
     assert {entry.status for entry in read_entries(shop)} == {"accepted"}
-

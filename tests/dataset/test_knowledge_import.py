@@ -76,7 +76,8 @@ def test_html_keeps_what_a_reader_sees_and_drops_the_rest() -> None:
 def test_markdown_resolves_links_and_reads_front_matter_and_code() -> None:
     page = read_markdown(
         "---\ntitle: Cards\npermalink: /help/cards\ntags: [a]\n---\n# Ways to pay\n\nBy [card][1] or "
-        "<b>cash</b>.<!-- x -->\n\n[1]: fees.md\n\n```\n## not a heading\n```\n\n## Fees\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
+        "<b>cash</b>.<!-- x -->\n\n[1]: fees.md\n\n```\n## not a heading\n```\n\n"
+        "## Fees\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
         "cards.md",
         base="https://x.example/help/cards.md",
     )

@@ -21,6 +21,7 @@ from senmon.packs.pack import Pack
 
 #: Rounds of asking a model about one intent, before it is given up.
 MOST_ROUNDS = 12
+PER_ROUND = 4
 Progress = Callable[[int, int], None]
 
 
@@ -183,9 +184,9 @@ async def _by_model(work: _Work, parents: Sequence[Parent], ask: Ask, wish: Wish
         for start in range(MOST_ROUNDS):
             if work.needs[intent] <= 0 or intent not in by_intent:
                 break
-            rounds = min(4, math.ceil(need / WANTED))
+            rounds = range(PER_ROUND * start, PER_ROUND * start + min(PER_ROUND, math.ceil(need / WANTED)))
             try:
-                answers = await written(by_intent[intent], rounds, ask, wish.seed + 1000 * start)
+                answers = await written(by_intent[intent], rounds, ask, wish.seed)
             except EngineError as error:
                 if not work.made:
                     raise

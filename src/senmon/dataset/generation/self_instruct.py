@@ -79,8 +79,8 @@ def parse_answer(text: str, parent: Parent, seed: int) -> Iterator[Candidate]:
         yield candidate
 
 
-async def written(parents: Sequence[Parent], rounds: int, ask: Ask, seed: int) -> list[list[Candidate]]:
-    """`rounds` answers about one intent, a few at once, in order: the same for the same answers."""
+async def written(parents: Sequence[Parent], rounds: range, ask: Ask, seed: int) -> list[list[Candidate]]:
+    """An answer about one intent per number of `rounds`, a few at once, in order; each number asks anew."""
     free = asyncio.Semaphore(PARALLEL)
 
     async def one(number: int) -> list[Candidate]:
@@ -92,7 +92,7 @@ async def written(parents: Sequence[Parent], rounds: int, ask: Ask, seed: int) -
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number)) for number in range(rounds)]
+            tasks = [group.create_task(one(number)) for number in rounds]
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from failed
     return [task.result() for task in tasks]

@@ -76,7 +76,7 @@ _OPENINGS = ("Hi, {low}", "Hello, {low}", "Good morning, {low}", "Hi there, {low
 _CONTRACTED = {
     "I am": "I'm", "I would like": "I'd like", "I have not": "I haven't", "do not": "don't", "does not": "doesn't",
     "can not": "can't", "cannot": "can't", "is not": "isn't", "did not": "didn't", "I will": "I'll",
-    "what is": "what's", "where is": "where's", "could not": "couldn't", "has not": "hasn't", "will not": "won't",
+    "what is my": "what's my", "where is my": "where's my", "what is the": "what's the", "where is the": "where's the", "could not": "couldn't", "has not": "hasn't", "will not": "won't",
 }  # fmt: skip
 _FULL = {short: long for long, short in _CONTRACTED.items() if long not in ("can not",)}
 _SAME = (
