@@ -36,6 +36,7 @@ CHANGES: dict[str, list[str]] = read("changes")
 REPLIES: dict[str, Any] = read("replies")
 TALK: dict[str, Any] = read("talk")
 SHOP: dict[str, list[str]] = read("shop")
+WORDS: dict[str, Any] = read("words")
 RETRIEVED: dict[str, list[str]] = (
     json.loads(RETRIEVED_FILE.read_text(encoding="utf-8")) if RETRIEVED_FILE.exists() else {}
 )
