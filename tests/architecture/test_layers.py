@@ -15,13 +15,13 @@ import senmon
 
 ROOT = Path(senmon.__file__).parent
 LAYERS = (
-    ("errors", "messages"),
+    ("errors", "messages", "pii"),
     ("bases", "embedding", "checks", "packs"),
     ("rendering",),
     ("dataset", "adapters", "engines", "routing", "knowledge", "actions", "store"),
     ("tuning", "pretraining", "assistant"),
     ("evaluation",),
-    ("lifecycle", "improvement", "bench"),
+    ("lifecycle", "improvement", "readiness", "bench"),
     ("settings",),
     ("shelf",),
     ("workspace",),

@@ -1,4 +1,4 @@
-"""Splits, duplicates, conflicts, leakage, and the readiness report's numbers."""
+"""Splits, duplicates, conflicts, leakage, and what is counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from senmon.dataset.hygiene import alike, conflicts, exact_duplicates, suite_lea
 from senmon.dataset.loading import load_dataset
 from senmon.dataset.near_duplicates import near_duplicates
 from senmon.dataset.normal_form import normalised, request_key
-from senmon.dataset.report import readiness
+from senmon.dataset.report import count_dataset
 from senmon.errors import DataInvalid
 from senmon.messages import Message
 from senmon.packs.loader import load_pack
@@ -189,51 +189,24 @@ def test_training_examples_that_repeat_a_suite(pack_folder: Make, tmp_path: Path
     assert leak.source == "f:0" and leak.item.endswith("cases.jsonl:1")
 
 
-# --- the report
+# --- the counts
 
 
-def test_the_report_counts_truly(pack_folder: Make) -> None:
-    folder = pack_folder("shop", routing={"always": ["greet"]})
-    report = readiness(load_pack(folder), load_dataset(load_pack(folder)))
-    assert report.examples == 24 == sum(report.splits.values()) == sum(report.intents.values())
-    assert (report.turns, report.calls, report.messages) == (24, 8, 16 * 3 + 8 * 4)
-    assert report.licences == {"Apache-2.0": 24} and report.duplicates == 0
-    assert report.uncalled_actions == () and report.unused_articles == ()
-    text = "\n".join(report.advice)
-    assert "24 are few" in text and "evaluation suite" in text and "greet" in text
+def test_the_counts_are_true(pack_folder: Make) -> None:
+    pack = load_pack(pack_folder("shop"))
+    counts = count_dataset(pack, load_dataset(pack))
+    assert counts.examples == 24 == sum(counts.splits.values()) == sum(counts.intents.values())
+    assert (counts.turns, counts.calls, counts.messages, counts.several_turns) == (24, 8, 16 * 3 + 8 * 4, 0)
+    assert counts.licences == {"Apache-2.0": 24} and counts.tags == {}
+    assert counts.uncalled_actions == () and counts.unused_articles == ()
 
 
-def test_the_report_says_what_to_collect(pack_folder: Make) -> None:
-    folder = pack_folder("shop", licence="LicenseRef-unknown")
-    (folder / "eval/cases.jsonl").write_text(
-        json.dumps({"messages": [{"role": "user", "content": "cancel it"}]}) + "\n", encoding="utf-8"
+def test_what_no_training_example_shows_is_named(pack_folder: Make) -> None:
+    pack = write(
+        pack_folder("shop"),
+        line("cancel it", "Done.", "cancel", split="train", tags=["short"]),
+        line("one two three", "Four.", "count", split="valid"),
     )
-    lines = [
-        line("cancel it", "Done.", "cancel", split="train"),
-        line("Cancel it!", "Done!", "stop", split="train"),
-    ]
-    pack = write(folder, *lines, line("one two three", "Four.", "count", split="valid"))
-    report = readiness(pack, load_dataset(pack))
-    assert report.splits == {"train": 2, "valid": 1, "test": 0}
-    assert (report.duplicates, len(report.leaks), len(report.conflicts)) == (1, 2, 1)
-    assert report.thin_intents == {"cancel": 1, "count": 0, "stop": 1}
-    assert report.uncalled_actions == ("order_status",) and report.unused_articles == ("hours", "returns")
-    text = "\n".join(report.advice)
-    for words in (
-        "cancel (1)",
-        "order_status",
-        "hours, returns",
-        "repeat evaluation",
-        "exact duplicate",
-        "licence",
-    ):
-        assert words in text
-
-
-def test_held_out_examples_beside_training_are_counted(pack_folder: Make) -> None:
-    text = "please tell me in detail how long the delivery of a large parcel to the far north usually takes"
-    lines = [line(text, "A week or so, sometimes two.", split="train")]
-    lines += [line(text.replace("usually", "often"), "A week or so, sometimes two.", split="valid")]
-    pack = write(pack_folder("shop"), *lines)
-    report = readiness(pack, load_dataset(pack))
-    assert (report.near_duplicates, report.near_leaks, report.duplicates) == (1, 1, 0)
+    counts = count_dataset(pack, load_dataset(pack))
+    assert counts.splits == {"train": 1, "valid": 1, "test": 0} and counts.tags == {"short": 1}
+    assert counts.uncalled_actions == ("order_status",) and counts.unused_articles == ("hours", "returns")

@@ -15,11 +15,13 @@ from senmon.checks.no_telling import NoTellingCheck
 from senmon.checks.protocol import CheckContext
 from senmon.dataset.example import Dataset
 from senmon.dataset.loading import load_dataset
-from senmon.dataset.report import readiness
+from senmon.dataset.hygiene import conflicts, exact_duplicates, suite_leaks
+from senmon.dataset.report import count_dataset
 from senmon.evaluation.suite import ActionExpectation, load_suites
 from senmon.messages import Message
 from senmon.packs.loader import load_pack
 from senmon.packs.pack import Pack
+from senmon.readiness.coverage import distinct_requests
 from senmon.rendering import Renderer, fill_references, prefix_message
 
 TUTOR = Path(__file__).parents[2] / "domains" / "tutor"
@@ -54,10 +56,11 @@ def test_the_committed_data_is_what_the_generator_makes(generator: ModuleType) -
 
 
 def test_there_is_enough_and_it_is_clean(pack: Pack, dataset: Dataset) -> None:
-    report = readiness(pack, dataset)
-    assert report.examples >= 1500
-    assert (report.duplicates, report.leaks, report.conflicts, report.thin_intents) == (0, (), (), {})
-    assert (report.uncalled_actions, report.unused_articles) == ((), ())
+    counts = count_dataset(pack, dataset)
+    assert counts.examples >= 1500
+    assert exact_duplicates(dataset) == conflicts(dataset) == suite_leaks(dataset, pack.suite_files) == ()
+    assert min(distinct_requests(pack, dataset).values()) >= 8
+    assert (counts.uncalled_actions, counts.unused_articles) == ((), ())
     assert len(pack.articles) >= 15
     assert len(pack.negatives) >= 80
 

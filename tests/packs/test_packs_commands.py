@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from senmon.cli import packs
+from senmon.cli import checking, packs
 from senmon.errors import PackExists, PackInvalid
 
 Make = Callable[..., Path]
@@ -24,7 +24,7 @@ def senmon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Res
     monkeypatch.setenv("SENMON_HOME", str(tmp_path / "home"))
     app = typer.Typer()
     app.command()(packs.new)
-    app.command()(packs.check)
+    app.command()(checking.check)
     app.add_typer(packs.app, name="packs")
 
     def run(*arguments: str) -> Result:
@@ -37,10 +37,11 @@ def test_new_check_list_allow(senmon: Callable[..., Result], tmp_path: Path) -> 
     made = json.loads(senmon("new", "desk", "--json").stdout)
     assert made == {"pack": "desk", "path": str(tmp_path / "packs/desk")}
     checked = json.loads(senmon("check", "desk", "--json").stdout)
-    assert checked["examples"] >= 30 and checked["conflicts"] == [] and checked["advice"]
+    assert checked["counts"]["examples"] >= 30 and checked["suggestions"] and checked["curve"] is None
+    assert 0 < checked["score"]["points"] <= 100 and "intent_conflict" not in checked["findings"]["counts"]
     (row,) = json.loads(senmon("packs", "--json").stdout)["packs"]
     assert (row["name"], row["code"], row["released_adapter"]) == ("desk", "not allowed", False)
-    assert row["examples"] == checked["examples"]
+    assert row["examples"] == checked["counts"]["examples"]
     assert json.loads(senmon("packs", "allow", "desk", "--json").stdout)["state"] == "allowed"
     assert json.loads(senmon("packs", "list", "--json").stdout)["packs"][0]["code"] == "allowed"
     for words in (("packs",), ("check", "desk"), ("packs", "allow", "desk")):

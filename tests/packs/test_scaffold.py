@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from senmon.dataset.hygiene import conflicts, exact_duplicates, suite_leaks
 from senmon.dataset.loading import load_dataset
-from senmon.dataset.report import readiness
+from senmon.dataset.report import count_dataset
 from senmon.errors import PackExists, PackInvalid
 from senmon.packs.atomic import new_folder
 from senmon.packs.loader import load_pack
@@ -21,9 +22,9 @@ def test_a_new_pack_loads_and_its_data_too(tmp_path: Path) -> None:
     dataset = load_dataset(pack)
     assert pack.manifest.title == "Front desk" and len(dataset) >= 30 and len(dataset.intents()) >= 5
     assert len(pack.articles) == 2 and all(article.facts for article in pack.articles)
-    report = readiness(pack, dataset)
-    assert (report.duplicates, report.conflicts, report.leaks) == (0, (), ())
-    assert (report.uncalled_actions, report.unused_articles) == ((), ()) and report.splits["valid"] >= 3
+    assert exact_duplicates(dataset) == conflicts(dataset) == suite_leaks(dataset, pack.suite_files) == ()
+    counts = count_dataset(pack, dataset)
+    assert (counts.uncalled_actions, counts.unused_articles) == ((), ()) and counts.splits["valid"] >= 3
     text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file())
     assert "__NAME__" not in text and "__TITLE__" not in text
     assert sorted(path.name for path in tmp_path.joinpath("domains").iterdir()) == ["front-desk"]

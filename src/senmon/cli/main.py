@@ -42,15 +42,27 @@ def root(
 
 def compose() -> None:
     """Put the groups together; once per process."""
-    from senmon.cli import adapters, base, chatting, doctor, exporting, generating, importing, importing_rasa, packs
-    from senmon.cli import serving, tuning
+    from senmon.cli import (
+        adapters,
+        base,
+        chatting,
+        checking,
+        doctor,
+        exporting,
+        generating,
+        importing,
+        importing_rasa,
+        packs,
+        serving,
+        tuning,
+    )
 
     app.command(rich_help_panel="Serve")(serving.up)
     app.command(rich_help_panel="Serve")(serving.serve)
     app.command(rich_help_panel="Serve")(chatting.chat)
     app.command(rich_help_panel="Serve")(chatting.route)
     app.command(rich_help_panel="Packs")(packs.new)
-    app.command(rich_help_panel="Packs")(packs.check)
+    app.command(rich_help_panel="Packs")(checking.check)
     app.add_typer(packs.app, name="packs", rich_help_panel="Packs")
     importing.app.command("rasa")(importing_rasa.import_rasa)
     app.add_typer(importing.app, name="import", rich_help_panel="Packs")

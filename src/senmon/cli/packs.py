@@ -1,9 +1,7 @@
-"""`senmon packs`, `senmon new` and `senmon check`: what packs there are, and whether they are right."""
+"""`senmon packs` and `senmon new`: what packs there are, and a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from senmon.cli import output
-from senmon.errors import ConfigError, DataInvalid, PackInvalid, Problem, ProblemsError, SenmonError
+from senmon.errors import DataInvalid
 from senmon.settings import Settings
 
 if TYPE_CHECKING:
-    from senmon.dataset.report import ReadinessReport
     from senmon.packs.pack import Pack
     from senmon.workspace import Workspace
 
@@ -68,69 +65,10 @@ def new(
     output.emit(data, Text(f"made {folder}; read its README.md, then: senmon check {name}"), json=json)
 
 
-def check(pack: Name, json: Json = False) -> None:
-    """Check a pack, its data and its suites; report every problem with its line, and what to collect next."""
-    from senmon.dataset.report import readiness
-
-    found = _workspace().pack(pack)
-    dataset, problems = _inspected(found)
-    if problems:
-        raise PackInvalid(f"{found.name}: {len(problems)} problems", problems)
-    report = readiness(found, dataset)
-    data = {"pack": found.name, "version": found.manifest.version, "digest": found.digest, **asdict(report)}
-    output.emit(data, _readiness_table(found, report), json=json)
-
-
 def _workspace() -> Workspace:
     from senmon.workspace import Workspace
 
     return Workspace.open()
-
-
-def _inspected(pack: Pack) -> tuple[Any, list[Problem]]:
-    """The dataset, and the problems of everything that a pack holds."""
-    from senmon.dataset.loading import load_dataset
-    from senmon.evaluation.suite import load_suites
-
-    problems: list[Problem] = []
-    dataset = _taken(lambda: load_dataset(pack), problems, pack)
-    _taken(lambda: load_suites(pack), problems, pack)
-    problems.extend(_check_problems(pack))
-    problems.extend(_prefix_problems(pack))
-    return dataset, problems
-
-
-def _taken(read: Callable[[], Any], problems: list[Problem], pack: Pack) -> Any:
-    try:
-        return read()
-    except ProblemsError as error:
-        problems.extend(error.problems)
-    except SenmonError as error:
-        problems.append(Problem(str(pack.path / "pack.yaml"), 0, "", error.message, error.remedy))
-    return None
-
-
-def _check_problems(pack: Pack) -> Iterator[Problem]:
-    """Unknown checks and wrong options, each at its line."""
-    from senmon.checks.registry import build_checks
-    from senmon.packs.manifest_file import MANIFEST, read_manifest
-
-    manifest, source = read_manifest(pack.path)
-    for index, spec in enumerate(manifest.checks):
-        try:
-            build_checks([spec], system=pack.system)
-        except ConfigError as error:
-            line = source.line(("checks", index))
-            place = str(pack.path / MANIFEST)
-            yield Problem(place, line, f"checks.{index}", error.message, error.remedy)
-
-
-def _prefix_problems(pack: Pack) -> tuple[Problem, ...]:
-    """Counted with the embedded base's tokenizer: another base may have to be downloaded first."""
-    from senmon.bases.catalog import load_tokenizer, resolve
-    from senmon.rendering import Renderer, check_prefix
-
-    return check_prefix(Renderer(load_tokenizer(resolve())), pack)
 
 
 def _list(json: bool) -> None:
@@ -166,27 +104,3 @@ def _row(pack: Pack, workspace: Workspace) -> dict[str, Any]:
         "released_adapter": (pack.released_adapter / "adapter_config.json").is_file(),
         "code": workspace.permissions.state(pack),
     }
-
-
-def _readiness_table(pack: Pack, report: ReadinessReport) -> Table:
-    table = Table(title=f"{pack.label}: no problems", show_header=False, title_justify="left")
-    for name, value in _readiness_lines(report):
-        table.add_row(name, Text(value))
-    return table
-
-
-def _readiness_lines(report: ReadinessReport) -> Iterator[tuple[str, str]]:
-    yield "examples", f"{report.examples} ({', '.join(f'{name} {n}' for name, n in report.splits.items())})"
-    yield "turns", f"{report.turns} in {report.messages} messages, {report.calls} calls"
-    yield "intents", ", ".join(f"{name} {count}" for name, count in report.intents.items())
-    yield (
-        "repeated",
-        f"{report.duplicates} exact, {report.near_duplicates} near, {report.near_leaks} held out",
-    )
-    yield (
-        "leaks",
-        f"{len(report.leaks)} of evaluation items; {len(report.conflicts)} requests with several intents",
-    )
-    yield "licences", ", ".join(f"{name} {count}" for name, count in report.licences.items())
-    for line in report.advice:
-        yield "next", line

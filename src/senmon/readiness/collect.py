@@ -1,0 +1,405 @@
+"""What to collect next: each suggestion with what it is worth, ranked, with requests to begin with.
+
+The worth of a suggestion is what the readiness score gains when it is followed. The example requests are made
+of the pack's own words (its requests, questions of its articles, its arguments' values), so that they are
+beginnings to reword, not data to paste.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+
+from senmon.dataset.example import Dataset, Example
+from senmon.packs.pack import Article, Pack
+from senmon.readiness.coverage import FEW_REQUESTS, Uncovered
+from senmon.readiness.findings import KINDS, shortened
+from senmon.readiness.likeness import core
+from senmon.readiness.score import (
+    ENOUGH_CLUSTERS,
+    ENOUGH_HELD_OUT,
+    ENOUGH_ITEMS,
+    ENOUGH_NEGATIVES,
+    ENOUGH_REQUESTS,
+    Evidence,
+    Score,
+)
+from senmon.readiness.words import split
+
+EXAMPLES = 5
+#: Conversations of several turns that a pack should have at least, as a share.
+SEVERAL_TURNS = 0.15
+#: Suggestions of one sort that are listed one by one.
+EACH = 6
+#: Mixed-up requests of an intent from which writing more is suggested.
+BLURRED = 2
+#: Shorter requests look silly in a frame.
+FEW_WORDS = 4
+#: Frames that any request can stand in: other openings, other lengths, other moods.
+_FRAMES = (
+    "Hi there. {lower}",
+    "{upper} I need this today.",
+    "sorry to bother you again, {lower}",
+    "Not sure if I'm right here: {lower}",
+    "{upper} I already looked on the website and found nothing.",
+    "My sister asked me to find out: {lower}",
+    "{hasty}",
+)
+_NEXT_DOOR = (
+    "Write a poem about {}.",
+    "Who invented the {}?",
+    "What is the Spanish word for {}?",
+    "Which company makes the best {}?",
+    "How many people in the world own a {}?",
+    "Can I become rich by trading {}?",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What to do, why, how many points it is worth, and requests to begin with."""
+
+    title: str
+    why: str
+    points: float
+    examples: tuple[str, ...] = ()
+    kind: str = ""
+
+
+def suggestions(
+    pack: Pack, dataset: Dataset, evidence: Evidence, missing: Uncovered, score: Score
+) -> tuple[Suggestion, ...]:
+    """The most worthwhile first."""
+    found = (
+        *_repairs(evidence, score),
+        *_thin(dataset, evidence, score),
+        *_narrow(dataset, evidence, score),
+        *_blurred(evidence, score),
+        *_uncovered(pack, dataset, missing, score),
+        *_proof(pack, dataset, evidence, score),
+        *_follow_ups(dataset, evidence),
+    )
+    return tuple(sorted(found, key=lambda one: -one.points))
+
+
+#: Part of the score → kinds of findings whose removal fills it.
+_REPAIRS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "leaks": (("split_leak", "suite_leak"), "Take out of training what is held out or asked in the suites"),
+    "consistency": (
+        ("intent_conflict", "action_conflict", "reply_conflict"),
+        "Settle what contradicts itself",
+    ),
+    "checks": (("check_failure",), "Rewrite the replies that the pack's own checks refuse"),
+    "privacy": (("personal_data",), "Replace personal data with made-up values"),
+    "licences": (("licence",), "Clear up the licences"),
+    "repetition": (("exact_duplicate", "near_duplicate"), "Remove repetitions, or reword them"),
+}
+
+
+def _repairs(evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+    for name, (kinds, title) in _REPAIRS.items():
+        part = next(part for part in score.parts if part.name == name)
+        shown = [one for kind in kinds for one in evidence.findings.of_kind(kind) if one.severity != "note"]
+        if part.value is not None and part.value < 1 and (shown or name == "repetition"):
+            shown = shown or [one for kind in kinds for one in evidence.findings.of_kind(kind)]
+            why = " ".join(KINDS[kind].meaning for kind in kinds if evidence.findings.counts.get(kind))
+            examples = tuple(f"{one.place}: {one.what}" for one in shown[:EXAMPLES])
+            yield Suggestion(title, why, _gain(score, name, 1 - part.value), examples, name)
+
+
+def _gain(score: Score, part: str, share: float) -> float:
+    return round(score.weight(part) * share, 2)
+
+
+def _thin(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+    wanting = {name: count for name, count in evidence.requests.items() if count < ENOUGH_REQUESTS}
+    for name, count in sorted(wanting.items(), key=lambda pair: pair[1])[:EACH]:
+        more = ENOUGH_REQUESTS - count
+        share = (more / ENOUGH_REQUESTS) / len(evidence.requests)
+        why = f"It has {count} different training requests; {ENOUGH_REQUESTS} are enough."
+        if count < FEW_REQUESTS:
+            why += " With fewer than 8 the router guesses."
+        requests = _requests(dataset, name)
+        yield Suggestion(
+            f"Collect {more} more different requests for “{name}”",
+            why,
+            _gain(score, "volume", share),
+            tuple(islice(reworded(requests), EXAMPLES)),
+            "thin_intent",
+        )
+
+
+def _requests(dataset: Dataset, intent: str) -> list[str]:
+    """Different requests of an intent, the shortest first: they take a frame best."""
+    unique = {core(one.request): one.request for one in dataset.split("train") if one.intent == intent}
+    return sorted(unique.values(), key=lambda text: (len(text), text))
+
+
+def reworded(requests: Sequence[str]) -> Iterator[str]:
+    """Each request in a frame that it has not stood in."""
+    for number, text in enumerate(requests):
+        plain = " ".join(text.split())
+        if len(plain.split()) <= FEW_WORDS:
+            yield f"in other words than “{plain}”"
+            continue
+        plain = plain.lower() if plain.isupper() else plain
+        ended = plain if plain.endswith((".", "?", "!")) else f"{plain}."
+        hasty = re.sub(r"[.,!?']", "", plain.lower())
+        yield _FRAMES[number % len(_FRAMES)].format(
+            lower=plain[:1].lower() + plain[1:], upper=ended[:1].upper() + ended[1:], hasty=hasty
+        )
+
+
+def _narrow(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+    """Intents with enough requests that all say much the same."""
+    spreads = evidence.meaning.spreads if evidence.meaning else ()
+    narrow = [one for one in spreads if one.clusters < ENOUGH_CLUSTERS and one.sampled >= FEW_REQUESTS]
+    for one in sorted(narrow, key=lambda spread: spread.clusters)[:EACH]:
+        share = (1 - one.clusters / ENOUGH_CLUSTERS) / len(spreads)
+        yield Suggestion(
+            f"Ask for “{one.intent}” in more different ways",
+            f"Its {one.sampled} sampled requests are worth about {one.clusters:.1f} different ones: same words, "
+            "other values. Other situations and other kinds of people are missing.",
+            _gain(score, "meaning", share),
+            tuple(f"not like: {text}" for text in _requests(dataset, one.intent)[:3]),
+            "narrow_intent",
+        )
+
+
+def _blurred(evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+    meaning = evidence.meaning
+    if meaning is None or meaning.accuracy is None:
+        return
+    for blur in meaning.blurs[:EACH]:
+        if blur.count >= BLURRED:
+            share = min(1.0, blur.count / meaning.sampled / 0.35)
+            yield Suggestion(
+                f"Write requests that can only be “{blur.intent}”, not “{blur.taken_for}”",
+                f"{blur.count} of {blur.of} sampled requests were taken for the other, cross-validated.",
+                _gain(score, "separation", share),
+                (f"{blur.intent}: {blur.request}", f"{blur.taken_for}: {blur.alike}"),
+                "blurred_intents",
+            )
+
+
+def _uncovered(pack: Pack, dataset: Dataset, missing: Uncovered, score: Score) -> Iterator[Suggestion]:
+    coverage = missing.coverage
+    parts = sum(1 for _, there in (coverage.actions, coverage.arguments, coverage.articles) if there) or 1
+    shown = {call.name for one in dataset.split("train") for m in one.messages for call in m.tool_calls}
+    for name, spec in pack.actions.items():
+        if name not in shown:
+            yield Suggestion(
+                f"Show how `{name}` is called",
+                f"No training conversation does. It is for: {spec.description}",
+                _gain(score, "coverage", 1 / coverage.actions[1] / parts),
+                tuple(_for_action(spec.description, list(spec.candidates.values()))),
+                "uncovered_action",
+            )
+    yield from _for_values(dataset, missing, score, parts)
+    yield from _for_articles(pack, dataset, missing, score, parts)
+
+
+def _for_action(description: str, patterns: Sequence[str]) -> Iterator[str]:
+    wanted = description.rstrip(".")
+    yield f"Can you help me with this: {wanted}?"
+    yield f"I need the {wanted}." if not wanted.split()[0].endswith("s") else f"Please: {wanted}."
+    values = [
+        value
+        for pattern in patterns
+        for group in re.findall(r"\(\?:([^()]+)\)", pattern)
+        for value in group.split("|")
+    ]
+    yield from (f"About {value}: {wanted}?" for value in values[:2] if re.fullmatch(r"[\w' -]+", value))
+
+
+def _for_values(dataset: Dataset, missing: Uncovered, score: Score, parts: int) -> Iterator[Suggestion]:
+    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for action, argument, value in missing.arguments:
+        grouped[action, argument].append(value)
+    for (action, argument), values in grouped.items():
+        yield Suggestion(
+            f"Use the missing values of `{action}({argument})`: {', '.join(values[:4])}{' …' if len(values) > 4 else ''}",
+            f"{len(values)} allowed values are in no training call.",
+            _gain(score, "coverage", len(values) / missing.coverage.arguments[1] / parts),
+            tuple(islice(_with_values(dataset, action, argument, values), EXAMPLES)),
+            "uncovered_argument",
+        )
+
+
+def _with_values(dataset: Dataset, action: str, argument: str, values: Sequence[str]) -> Iterator[str]:
+    """A request that called the action with a value that it names, with the missing values instead."""
+    for example in dataset.split("train"):
+        for message in example.messages:
+            for call in message.tool_calls:
+                used = str(call.arguments.get(argument, ""))
+                if call.name == action and len(used) > 1 and used.casefold() in example.request.casefold():
+                    for value in values:
+                        yield re.sub(
+                            re.escape(used), lambda _, new=value: str(new), example.request, flags=re.I
+                        )
+                    return
+
+
+def _for_articles(
+    pack: Pack, dataset: Dataset, missing: Uncovered, score: Score, parts: int
+) -> Iterator[Suggestion]:
+    train = "\n".join(m.content for one in dataset.split("train") for m in one.messages if m.role == "tool")
+    unused = [article for article in pack.articles if article.text.strip() not in train]
+    for article in unused[:EACH]:
+        points = _gain(score, "coverage", 1 / missing.coverage.articles[1] / parts)
+        yield Suggestion(
+            f"Ask what the article “{article.title}” answers",
+            "No training conversation uses it.",
+            points,
+            _questions(article),
+            "uncovered_article",
+        )
+    facts = [(name, fact) for name, fact in missing.facts if name not in {article.id for article in unused}]
+    if facts:
+        titles = {article.id: article for article in pack.articles}
+        yield Suggestion(
+            f"Let replies use the facts that none names: {', '.join(f'[[article.{fact}]]' for _, fact in facts[:4])}",
+            f"{len(facts)} facts of articles are in no reply.",
+            0.0,
+            tuple(question for name, _ in facts[:EXAMPLES] for question in _questions(titles[name])[:1]),
+            "uncovered_fact",
+        )
+
+
+def _questions(article: Article) -> tuple[str, ...]:
+    title = article.title.rstrip("?.! ")
+    return (*article.questions[:EXAMPLES], f"What should I know about {title[:1].lower()}{title[1:]}?")[
+        :EXAMPLES
+    ]
+
+
+def _proof(pack: Pack, dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+    held = evidence.counts.splits["valid"] + evidence.counts.splits["test"]
+    fewest = sorted(evidence.requests, key=lambda name: evidence.requests[name])[:EXAMPLES]
+    asked = tuple(next(reworded(_requests(dataset, name)), "") for name in fewest)
+    if evidence.items < ENOUGH_ITEMS:
+        yield Suggestion(
+            f"Write {ENOUGH_ITEMS - evidence.items} more evaluation items",
+            "They prove what the pack can do. Ask as somebody would who has never seen the training data.",
+            _gain(score, "proof", (1 - evidence.items / ENOUGH_ITEMS) / 3),
+            tuple(text for text in asked if text),
+            "no_suite",
+        )
+    if held < ENOUGH_HELD_OUT:
+        yield Suggestion(
+            f"Hold {ENOUGH_HELD_OUT - held} more conversations out",
+            "The held-out loss decides whether a new adapter is better; with few it is noisy.",
+            _gain(score, "proof", (1 - held / ENOUGH_HELD_OUT) / 3),
+            (),
+            "few_held_out",
+        )
+    if evidence.negatives < ENOUGH_NEGATIVES:
+        near = evidence.meaning.near_negatives if evidence.meaning else None
+        told = "" if near is None else f" {near} of those looked at are close to the pack's subject."
+        yield Suggestion(
+            f"Write {ENOUGH_NEGATIVES - evidence.negatives} requests that this pack must not get",
+            "The router learns the border from them: use the pack's words for what it does not answer."
+            + told,
+            _gain(score, "proof", (1 - evidence.negatives / ENOUGH_NEGATIVES) / 3),
+            tuple(_next_door(dataset)),
+            "few_negatives",
+        )
+
+
+_COMMON = frozenset(
+    [
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "how",
+        "why",
+        "have",
+        "has",
+        "had",
+        "with",
+        "from",
+        "about",
+        "does",
+        "your",
+        "there",
+        "this",
+        "that",
+        "into",
+        "after",
+        "before",
+        "still",
+        "just",
+        "only",
+        "more",
+        "much",
+        "many",
+        "long",
+        "some",
+        "them",
+        "they",
+        "then",
+        "than",
+        "also",
+        "been",
+        "being",
+        "please",
+        "thanks",
+        "thank",
+        "hello",
+        "help",
+        "want",
+        "need",
+        "tell",
+        "know",
+        "like",
+        "make",
+        "take",
+        "give",
+        "find",
+        "look",
+        "order_id",
+        "could",
+        "would",
+        "should",
+    ]
+)
+
+
+def _next_door(dataset: Dataset) -> Iterator[str]:
+    """Questions about the pack's commonest things that it does not answer."""
+    words: Counter[str] = Counter()
+    for example in dataset.split("train"):
+        words.update(
+            {
+                word
+                for word in split(example.request)
+                if len(word) > 3 and word.isalpha() and word not in _COMMON
+            }
+        )
+    for frame, (word, _) in zip(_NEXT_DOOR, words.most_common(len(_NEXT_DOOR)), strict=False):
+        yield frame.format(word)
+
+
+def _follow_ups(dataset: Dataset, evidence: Evidence) -> Iterator[Suggestion]:
+    counts = evidence.counts
+    if counts.examples and counts.several_turns / counts.examples < SEVERAL_TURNS:
+        firsts: dict[str, Example] = {}
+        for example in dataset.split("train"):
+            firsts.setdefault(example.intent, example)
+        pairs = list(firsts.values())
+        examples = [
+            f"{shortened(one.request, 80)} → (reply) → {shortened(other.request, 80)}"
+            for one, other in pairwise(pairs)
+        ]
+        yield Suggestion(
+            "Collect conversations that go on after the first reply",
+            f"{counts.several_turns} of {counts.examples} have a second request; people ask on and refer back.",
+            1.0,
+            tuple(examples[:EXAMPLES]),
+            "single_turn",
+        )

@@ -1,0 +1,194 @@
+"""Examples that can't both be right: one request with several intents, one situation with several answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from senmon.dataset.example import Dataset, Example
+from senmon.dataset.normal_form import normalised
+from senmon.messages import CONTEXT, Message, ToolCall
+from senmon.readiness.findings import Finding, finding, shortened
+from senmon.readiness.likeness import core, overlap, words_of
+
+#: Different wordings of a reply that are compared with each other in one situation.
+COMPARED = 12
+#: Words in common from which two replies speak of the same thing.
+SAME_SUBJECT, SAME_STATEMENT = 0.35, 0.55
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th|am|pm)\b)?")
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nothing|cannot|without|unable|isnt|arent|dont|doesnt|didnt|cant|wont|couldnt|wouldnt|shouldnt|neither|nor)\b"
+)
+_ANSWER = re.compile(r"\[\[answer\.\d+\]\]")
+_YES, _NO = (
+    re.compile(r"^(?:yes|yeah|sure|certainly|of course|correct)\b"),
+    re.compile(r"^(?:no|nope|sorry no|unfortunately)\b"),
+)
+_REFUSAL = re.compile(
+    r"\b(?:i|we) (?:cant|cannot|am not able to|are not able to|dont|wont) (?:help|answer|do that|know|say)\b"
+    r"|\b(?:im|i am) not sure\b|\bno idea\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One assistant message at its place. `shown` are the passages before it, `call` its masked call."""
+
+    source: str
+    request: str
+    reply: str
+    call: str
+    shown: str
+    asked: str
+
+
+def intent_findings(dataset: Dataset) -> Iterator[Finding]:
+    """Requests with one core under several intents."""
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in dataset.examples:
+        groups[core(example.request)].append(example)
+    for group in groups.values():
+        intents = {example.intent: example for example in reversed(group)}
+        if len(intents) > 1:
+            named = [intents[name].source for name in sorted(intents)]
+            rest = [example.source for example in group if example.source not in named]
+            yield finding(
+                "intent_conflict",
+                "error",
+                [*named, *rest],
+                f"“{shortened(group[0].request, 100)}” stands under {' and '.join(sorted(intents))}",
+                "decide on one intent, or make the requests tell what differs",
+            )
+
+
+def answer_findings(dataset: Dataset) -> Iterator[Finding]:
+    """Situations (what was said, called and found before) with answers that exclude each other."""
+    groups: dict[bytes, dict[tuple[str, str, str], _Answer]] = defaultdict(dict)
+    for example in dataset.examples:
+        for key, answer in _answers(example):
+            groups[key].setdefault((normalised(answer.reply), answer.call, answer.shown), answer)
+    for group in groups.values():
+        if len(group) > 1:
+            yield from _excluding(list(group.values()))
+
+
+def _answers(example: Example) -> Iterator[tuple[bytes, _Answer]]:
+    state = hashlib.blake2b(digest_size=12)
+    shown, asked = "", ""
+    for message in example.messages:
+        if message.role == "assistant":
+            call = _call(message.tool_calls, asked)
+            yield (
+                state.digest(),
+                _Answer(example.source, asked, message.content, call, shown, example.request),
+            )
+        if message.name == CONTEXT:
+            lines = message.content.splitlines()
+            shown = "\n".join(line for line in lines if line.startswith(("# ", "[[answer.")))
+            known = "\n".join(line for line in lines if line.startswith(("customer:", "today:")))
+            state.update(f"known\0{known}\0".encode())
+            continue
+        asked = message.content if message.role == "user" else asked
+        state.update(_step(message, asked).encode("utf-8", "replace"))
+
+
+def _step(message: Message, asked: str) -> str:
+    said = core(message.content) if message.role == "user" else normalised(message.content)
+    return f"{message.role}\0{said}\0{_call(message.tool_calls, asked)}\0"
+
+
+def _call(calls: Sequence[ToolCall], asked: str) -> str:
+    """Calls as text; values that the visitor said are left out, so that two orders make one situation."""
+    spoken = asked.casefold()
+
+    def value(given: object) -> object:
+        return "(as said)" if isinstance(given, str) and given and given.casefold() in spoken else given
+
+    return "; ".join(
+        f"{call.name}({json.dumps({k: value(v) for k, v in sorted(call.arguments.items())}, ensure_ascii=False)})"
+        for call in calls
+    )
+
+
+def _excluding(answers: list[_Answer]) -> Iterator[Finding]:
+    """At most one finding per situation and kind: the first pair that excludes each other."""
+    calls = {answer.call: answer for answer in answers if answer.call}
+    if len(calls) > 1:
+        yield _deeds(list(calls.values()))
+    else:
+        pair = next(
+            (
+                (a, b)
+                for a, b in combinations(answers[:COMPARED], 2)
+                if bool(a.call) != bool(b.call) and a.shown == b.shown
+            ),
+            None,
+        )
+        if pair:
+            yield _deeds(sorted(pair, key=lambda answer: not answer.call))
+    texts = [answer for answer in answers if not answer.call]
+    for one, other in combinations(texts[:COMPARED], 2):
+        why = contradiction(one.reply, other.reply, one.asked) if one.shown == other.shown else ""
+        if why:
+            said = f"“{shortened(one.reply, 70)}” and “{shortened(other.reply, 70)}”"
+            yield finding(
+                "reply_conflict",
+                "error",
+                [one.source, other.source],
+                f"to “{shortened(one.request, 60)}”: {said} ({why})",
+                "keep the true one",
+            )
+            return
+
+
+def _deeds(answers: list[_Answer]) -> Finding:
+    said = [f"calls {shortened(answer.call, 60)}" if answer.call else "only talks" for answer in answers[:2]]
+    return finding(
+        "action_conflict",
+        "error",
+        [answer.source for answer in answers],
+        f"to “{shortened(answers[0].request, 60)}”: one {said[0]}, another {said[1]}",
+        "decide what is right here, or say in the conversation what makes the difference",
+    )
+
+
+def contradiction(one: str, other: str, asked: str = "") -> str:
+    """Why two replies to the same words can't both be true; empty when they can, as far as words tell."""
+    left, right = normalised(one), normalised(other)
+    if left == right:
+        return ""
+    if bool(_REFUSAL.search(left)) != bool(_REFUSAL.search(right)):
+        return "one refuses, the other answers"
+    if (_YES.match(left) and _NO.match(right)) or (_NO.match(left) and _YES.match(right)):
+        return "yes and no"
+    chosen = [set(_ANSWER.findall(text)) for text in (one, other)]
+    if all(chosen) and not chosen[0] & chosen[1]:
+        return "they point to different articles"
+    return _numbers_differ(left, right, normalised(asked)) or _denies(left, right)
+
+
+def _numbers_differ(left: str, right: str, asked: str) -> str:
+    """Two sentences about one thing with other numbers, those of the request left out."""
+    said = set(_NUMBER.findall(asked))
+    mine, theirs = (set(_NUMBER.findall(text)) - said for text in (left, right))
+    apart = bool(mine and theirs) and not (mine <= theirs or theirs <= mine)
+    if apart and overlap(words_of(left), words_of(right)) >= SAME_SUBJECT:
+        return f"{_shown(mine - theirs)} against {_shown(theirs - mine)}"
+    return ""
+
+
+def _denies(left: str, right: str) -> str:
+    bare = [frozenset(_NEGATION.sub(" ", text).split()) for text in (left, right)]
+    negated = [len(_NEGATION.findall(text)) % 2 for text in (left, right)]
+    if negated[0] != negated[1] and overlap(*bare) >= SAME_STATEMENT:
+        return "one denies what the other says"
+    return ""
+
+
+def _shown(numbers: set[str]) -> str:
+    return ", ".join(sorted(numbers)[:3])
