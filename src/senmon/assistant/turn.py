@@ -353,6 +353,8 @@ class _Turn:
     def _release(self, text: str, raw: str) -> Event:
         if not self.said or self.said[-1].isspace():
             text, raw = text.lstrip(), raw.lstrip()
+        elif not self.state.pending and not text[:1].isspace():
+            text = f" {text}"  # after an action: a message of its own for the model, not for the visitor
         self.said += text
         return self.emit("delta", {"text": text}, {"raw": raw} if raw != text else {})
 
