@@ -251,8 +251,8 @@ def test_evaluation_items_and_held_out_examples_do_not_leak(shop: Path) -> None:
     pack = load_pack(shop)
     dataset = load_dataset(pack)
     parent = training_parents(pack, dataset)[0]
-    item = {"id": "e1", "kind": "reply", "intent": "x", "expect": {}}
-    item["messages"] = [{"role": "user", "content": "Where did parcel B2002 go, do you know?"}]  # type: ignore[assignment]
+    asked = {"role": "user", "content": "Where did parcel B2002 go, do you know?"}
+    item = {"id": "e1", "kind": "reply", "intent": "x", "expect": {}, "messages": [asked]}
     (shop / "eval/cases.jsonl").write_text(json.dumps(item) + "\n", encoding="utf-8")
     sieve = Sieve(load_pack(shop), dataset, judge_of(pack))
     held = dataset.split("valid")[0]

@@ -308,6 +308,7 @@ HOSTILE = {
     "cdata": "<![CDATA[" + "x" * 1000,
     "script": "<script>" + "x" * 1000,
     "svg": "<svg>" + "<g>" * 20000,
+    "marks": "\x02" + "9\x02&#2;8&#2;" + LONG,
     "table": "<table>" * 100 + "<tr><td>x" * 800,
     "backticks": "".join("`" * (n % 90) + " " for n in range(4000)),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -213,7 +213,7 @@ def _report(report: GenerationReport, pack: str, show: int, methods: Sequence[Me
     table = Table("intent", *methods, "still short", title="Made" if report.made else None)
     by_intent = report.by_intent()
     for intent in sorted({*by_intent, *report.short}):
-        counts = by_intent.get(intent, {})
+        counts: Mapping[str, int] = by_intent.get(intent, {})
         cells = [str(counts.get(method, "")) for method in methods]
         table.add_row(escape(intent), *cells, str(report.short.get(intent, "")))
     parts: list[RenderableType] = [table]

@@ -133,9 +133,8 @@ def worded(text: str, synonyms: Mapping[str, Sequence[str]], random: Random) -> 
 
 
 def _decided(match: re.Match[str], random: Random) -> str:
-    if match[1] is not None:
-        return random.choice(match[1].split("|"))
-    return random.choice(match[2].split("|")) if random.random() < 0.5 else ""
+    chosen: str = random.choice((match[2] if match[1] is None else match[1]).split("|"))
+    return chosen if match[1] is not None or random.random() < 0.5 else ""
 
 
 def _unknown(template: Template, file: TemplateFile) -> Iterator[tuple[str, str]]:

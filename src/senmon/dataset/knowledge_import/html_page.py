@@ -26,7 +26,7 @@ _MARK = "\x02"
 _LINKS = ("http", "https", "mailto", "tel")
 
 
-class _Markdown(MarkdownConverter):  # type: ignore[misc]
+class _Markdown(MarkdownConverter):
     """Images become their alt text; links lead to what a visitor can open, or lose their target."""
 
     def __init__(self, base: str) -> None:
@@ -48,7 +48,7 @@ class _Markdown(MarkdownConverter):  # type: ignore[misc]
         return label if same else f"[{label}]({href})"
 
     def convert_td(self, el: Tag, text: str, parent_tags: Any) -> str:
-        return str(super().convert_td(el, text.replace("|", "\\|"), parent_tags))
+        return str(super().convert_td(el, text.replace("|", "\\|"), parent_tags))  # type: ignore[misc]
 
     def convert_br(self, el: Tag, text: str, parent_tags: Any) -> str:
         return " " if "_inline" in parent_tags or "td" in parent_tags else "\n"
@@ -83,7 +83,7 @@ def read_html(text: str, name: str, *, base: str = "", title: str = "", url: str
 
     Raises ValueError saying why the page can't be read.
     """
-    clean, hidden = tidy_html(text)
+    clean, hidden = tidy_html(visible(text))
     soup = BeautifulSoup(clean, "html.parser")
     address = url or _address(soup)
     notes = [f"{hidden} hidden element(s) left out"] if hidden else []
@@ -119,7 +119,7 @@ def _words(tag: Tag) -> str:
 
 def _content(soup: BeautifulSoup) -> Tag:
     """`<main>` or the only `<article>`, where there is one with text in it; else the body."""
-    candidates = [*soup.select("main, [role=main]"), *soup.find_all("article")]
+    candidates: list[Tag] = [*soup.select("main, [role=main]"), *soup.find_all("article")]
     for tag in candidates[:2]:
         if len(tag.get_text(" ").split()) > 5 and (tag.name != "article" or len(candidates) == 1):
             return tag
@@ -153,8 +153,8 @@ def _sections(content: Tag, markdown: _Markdown, own: str, title: str) -> Iterat
     text = visible_markdown(markdown.convert_soup(content))
     parts = re.split(f"{_MARK}(\\d+){_MARK}", text)
     yield Section(1, title, parts[0].strip(), 1)
-    for number, body in zip(parts[1::2], parts[2::2], strict=True):
-        head = found[int(number)]
+    for mark, body in zip(parts[1::2], parts[2::2], strict=True):
+        head = found[int(mark)]
         if head.level == 1 and head.title == own:
             yield Section(1, title, body.strip(), head.line, head.anchor)
         else:

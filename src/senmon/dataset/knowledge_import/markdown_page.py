@@ -43,6 +43,7 @@ def read_markdown(text: str, name: str, *, base: str = "", path: str = "") -> Pa
     url = next((found for each in _LINK_FIELDS if (found := _url(_text(matter, each)))), "")
     page = read_html(_html(body, matter.lines), name, base=base or url, title=title, url=url)
     notes = [*page.notes, *(["template code is kept as text"] if _TEMPLATE_CODE.search(body) else [])]
+    notes += [f"front matter `{name}` is not taken over" for name in ("answer",) if name in matter.values]
     return replace(page, facts=_facts(matter), questions=_questions(matter), notes=tuple(notes))
 
 

@@ -10,6 +10,7 @@ import re
 from html import escape
 from html.parser import HTMLParser
 
+from senmon.dataset.knowledge_import.text_encoding import visible
 from senmon.dataset.knowledge_import.tokens_html import whole_tags
 
 MAX_DEPTH = 150
@@ -92,7 +93,8 @@ class _Tidy(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self.dropped:
-            self.out.append(escape(data, quote=False))
+            # A character reference may stand for what was taken out before.
+            self.out.append(escape(visible(data), quote=False))
 
     def _close(self, tag: str) -> None:
         last = ""
