@@ -12,6 +12,7 @@ from senmon.adapters import Adapter, stale
 from senmon.assistant import Catalog, ServedPack
 from senmon.checks.protocol import Check
 from senmon.checks.registry import build_checks
+from senmon.dataset.example import Dataset
 from senmon.dataset.loading import load_dataset
 from senmon.dataset.routing import routing_digest, routing_examples
 from senmon.errors import AdapterError, SenmonError
@@ -21,6 +22,8 @@ from senmon.packs.loader import discover
 from senmon.packs.manifest_file import MANIFEST
 from senmon.packs.pack import Pack
 from senmon.rendering import prefix_digest, prefix_message
+from senmon.routing.corrections import FILE as CORRECTIONS
+from senmon.routing.corrections import corrected, read_corrections
 from senmon.routing.router import PackRoutes, Router
 from senmon.tuning.recipe import recipe_digest
 
@@ -60,6 +63,7 @@ class Shelf:
         # A root may be a pack itself; elsewhere its own files belong to none.
         patterns = ((root, "**/*" if (root / MANIFEST).is_file() else "*/**/*") for root in roots)
         files = [entry for root, pattern in patterns for entry in sorted(root.glob(pattern))]
+        files.append(self._workspace.home / CORRECTIONS)
         return (self._workspace.adapters.stamp(), tuple(filter(None, map(_stamp, files))))
 
     def build(self) -> Catalog:
@@ -121,6 +125,7 @@ class Shelf:
         if not routes:
             return None
         encoder = self._workspace.encoder
+        routes = with_corrections(routes, self._workspace.home)
         key = Router.key(routes, encoder)
         if self._router and self._router[0] == key:
             return self._router[1]
@@ -128,6 +133,15 @@ class Shelf:
         router = _saved(folder, encoder) or _fitted(routes, encoder, folder)
         self._router = (key, router)
         return router
+
+
+def with_corrections(routes: tuple[PackRoutes, ...], home: Path) -> tuple[PackRoutes, ...]:
+    """With what operators accepted of people's complaints about the topic."""
+    try:
+        return corrected(routes, read_corrections(home))
+    except SenmonError as error:
+        log.warning("the corrections of the router are left out: %s", error)
+        return routes
 
 
 def _saved(folder: Path, encoder: object) -> Router | None:
@@ -158,13 +172,19 @@ def _prepare(pack: Pack, workspace: Workspace) -> _Prepared:
         recipe_digest=recipe_digest(pack.manifest.recipe),
         knowledge=Knowledge(pack.articles, workspace.encoder),
         checks=build_checks(pack.manifest.checks, system=pack.system),
-        routes=PackRoutes(
-            pack=pack.name,
-            digest=routing_digest(dataset, pack.requests),
-            examples=routing_examples(dataset, pack.requests),
-            negatives=pack.negatives,
-            always=frozenset(pack.manifest.routing.always),
-        ),
+        routes=pack_routes(pack, dataset),
+    )
+
+
+def pack_routes(pack: Pack, dataset: Dataset) -> PackRoutes:
+    """What the router learns of a pack."""
+    return PackRoutes(
+        pack=pack.name,
+        digest=routing_digest(dataset, pack.requests),
+        examples=routing_examples(dataset, pack.requests),
+        negatives=pack.negatives,
+        always=frozenset(pack.manifest.routing.always),
+        promise=pack.manifest.routing.promise,
     )
 
 

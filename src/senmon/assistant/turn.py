@@ -44,12 +44,14 @@ from senmon.messages import (
 )
 from senmon.packs.manifest import ActionSpec
 from senmon.rendering import context_message, fill_references, flatten_facts, result_message
-from senmon.routing.router import RouteChoice
+from senmon.routing.router import REMEMBERED, RouteChoice
 
 MAX_ROUNDS = 4
 MAX_REPAIRS = 2
 REPAIR_TEMPERATURE = 0.7
 CALLER_SYSTEM_CHARS = 2000
+#: Packs whose scores an answer shows.
+SHOWN_SCORES = 5
 _OURS = ("Something broke on our side.", "try again")
 _UNAVAILABLE = ("No answer can be made just now.", "try again in a moment")
 
@@ -195,7 +197,7 @@ class _Turn:
         router = self.catalog.router
         if router is None:
             return self.emit("route", {"pack": None, "reason": "no router"})
-        choice = await asyncio.to_thread(router.route, self.text, self.state.pack)
+        choice = await asyncio.to_thread(router.route, self.text, self.state.pack, self._earlier())
         self.choice = choice
         self.served = self.catalog.packs.get(choice.pack) if choice.pack else None
         data = {
@@ -204,8 +206,20 @@ class _Turn:
             "margin": round(choice.margin, 4),
             "intent": choice.intent,
             "reason": choice.reason,
+            "scores": _leading(choice.scores),
         }
         return self.emit("route", data)
+
+    def _earlier(self) -> tuple[str, ...]:
+        """What the user said to the conversation's pack just before, back to the last change of pack."""
+        said = zip(self.state.messages[:-1], self.state.owners[:-1], strict=False)
+        mine: list[str] = []
+        for message, owner in reversed(tuple(said)):
+            if owner not in ("", self.state.pack) or len(mine) == REMEMBERED:
+                break
+            if message.role == "user":
+                mine.append(message.content)
+        return tuple(reversed(mine))
 
     # --- what the model gets to see this turn
 
@@ -457,10 +471,17 @@ class _Turn:
             "prefix_digest": served.prefix_digest[:12] if served else None,
             "stale": list(served.stale) if served else [],
             "route_score": round(choice.score, 4) if choice else None,
+            "route_margin": round(choice.margin, 4) if choice else None,
             "passages": [passage.id for passage in self.passages],
             "actions": self.ran,
             "verdicts": [{"check": verdict.check, "outcome": verdict.outcome} for verdict in self.verdicts],
         }
+
+
+def _leading(scores: Mapping[str, float]) -> dict[str, float]:
+    """The best few packs with their scores, best first."""
+    best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_SCORES]
+    return {pack: round(score, 4) for pack, score in best}
 
 
 def _first_failure(checks: Sequence[Check], said: str, text: str, context: CheckContext) -> Verdict | None:

@@ -42,13 +42,31 @@ def tune(
 
 
 def eval(  # the command's name
-    pack: Pack,
+    pack: Annotated[str, typer.Argument(help="Name or folder of a pack, or `router`.")],
     version: Annotated[str | None, typer.Option(help="Adapter version; default: the promoted one.")] = None,
     full: Full = False,
-    output: Annotated[Path | None, typer.Option(help="Folder for eval.json, eval.md and eval.html.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for eval.json, eval.md and eval.html (router.json, router.png)."),
+    ] = None,
+    packs: Annotated[
+        list[str] | None,
+        typer.Option("--packs", help="With `router`: the packs to route between; repeatable. Default: all."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The whole report as JSON.")] = False,
 ) -> None:
-    """Compare an adapter with the bare base on held-out examples and the pack's suites, with intervals."""
+    """Compare an adapter with the bare base on held-out examples and the pack's suites, with intervals.
+
+    `senmon eval router` asks the router what it did not learn instead: promised and achieved in-scope rates,
+    misroutes, confusion, strangers, and 200 mixed conversations.
+    """
+    if pack == "router":
+        from senmon.cli.routing_report import evaluate_routes
+        from senmon.workspace import Workspace
+
+        names = [name for one in packs or () for name in one.split(",") if name]
+        evaluate_routes(Workspace.open(Settings.load()), names, output, json=json)
+        return
     from senmon.cli.tuning_session import evaluated, report_table
     from senmon.evaluation.report import write_report
     from senmon.workspace import Workspace

@@ -176,6 +176,13 @@ class Routing(Strict):
         description="JSONL file of {text, intent}: requests that the router learns and nothing else does.",
     )
     always: tuple[str, ...] = Field((), description="Intents that never switch packs (greetings, thanks).")
+    promise: float = Field(
+        0.95,
+        ge=0.5,
+        le=0.999,
+        description="Share of the messages meant for this pack that it answers; the rest pays for strangers "
+        "turned away. `senmon eval router` reports what is achieved.",
+    )
 
 
 class Texts(Strict):

@@ -18,7 +18,7 @@ from senmon.errors import RouterUnfit
 from senmon.routing.classifier import Classifier
 from senmon.routing.features import Vocabulary
 from senmon.routing.model import RouterModel
-from senmon.routing.routes import identity_key
+from senmon.routing.routes import Identity, identity_key
 
 CARD = "router.json"
 _REMEDY = "delete the folder; the router is built again"
@@ -29,7 +29,7 @@ class RouterCard:
     """For whom a router was made: `identities` per pack, the encoder's digest ("": none); `key` has both."""
 
     key: str
-    identities: tuple[tuple[str, str, str, str], ...]
+    identities: tuple[Identity, ...]
     encoder: str
 
 
@@ -97,7 +97,7 @@ def _arrays(model: RouterModel) -> dict[str, Any]:
 def _model(data: Mapping[str, Any], arrays: Mapping[str, Any]) -> RouterModel:
     terms = tuple(data["terms"])
     classifier = Classifier(arrays["dense"], arrays["sparse"].astype(np.float32), arrays["bias"])
-    if classifier.sparse.shape != (len(data["intents"]), len(terms)):
+    if classifier.sparse.shape != (len(terms), len(data["intents"])):
         raise ValueError("shapes do not belong together")
     return RouterModel(
         packs=tuple(data["names"]),

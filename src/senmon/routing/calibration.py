@@ -30,11 +30,14 @@ def threshold(scores: Floats, promise: float = PROMISE) -> float | None:
     return _bounded(float(np.sort(scores)[rank - 1]))
 
 
-def thresholds(scores: Sequence[Floats], promise: float = PROMISE) -> tuple[float, ...]:
-    """One threshold per pack. A tiny pack takes the lower of the common one and a cautious one of its own."""
+def thresholds(scores: Sequence[Floats], promises: Sequence[float] = ()) -> tuple[float, ...]:
+    """One threshold per pack, `promises` of each (all `PROMISE` if none are given). A tiny pack takes the
+    lower of the common one and a cautious one of its own."""
     together = np.concatenate(scores) if scores else np.zeros(0, dtype=np.float32)
-    common = threshold(together, promise)
-    return tuple(_one(own, common, promise) for own in scores)
+    kept = promises or [PROMISE] * len(scores)
+    return tuple(
+        _one(own, threshold(together, promise), promise) for own, promise in zip(scores, kept, strict=True)
+    )
 
 
 def _bounded(limit: float) -> float:

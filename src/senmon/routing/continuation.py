@@ -11,6 +11,8 @@ import re
 MAX_CHARACTERS = 200
 MAX_WORDS = 10
 MAX_CORRECTION_WORDS = 8
+ASKING_WORDS = 3
+A_VALUE = "a value"
 #: `no, the blue one` corrects; more words that name something may start a subject.
 MAX_CORRECTION_SUBJECTS = 2
 
@@ -27,7 +29,7 @@ sorry pardon oops what why how who when where which what's whats how's that's th
 too also just only even still again more less most much many few little bit lot else instead already now
 later soon before after once think know mean meant say said tell told understand understood get got give
 see make sense explain help hint hints show try tried go going continue stop wait hold moment minute
-second sec back repeat rephrase answer question step idea clue stuck lost confused sure unsure guess
+time second sec back repeat rephrase answer question step idea clue stuck lost confused sure unsure guess
 ready finished about up down out off over like want need way thing things something anything nothing
 everything part bit kind because since ago far long actually anyway though quite probably course indeed
 am pm today tomorrow yesterday one two three four five six seven eight nine ten eleven twelve zero half
@@ -64,7 +66,7 @@ def continuation(text: str) -> str | None:
     values = [word for word in words if word not in _LITTLE_WORDS and _VALUE.match(word)]
     little = [word for word in words if word in _LITTLE_WORDS]
     if len(values) + len(little) == len(words) and len(little) <= MAX_WORDS:
-        return "a value" if values else "a short follow-up"
+        return A_VALUE if values else "a short follow-up"
     if (
         len(words) <= MAX_CORRECTION_WORDS
         and _CORRECTION.match(text)
@@ -72,6 +74,14 @@ def continuation(text: str) -> str | None:
     ):
         return "a correction"
     return None
+
+
+def asks(text: str) -> bool:
+    """Whether a message of values and little words may still ask for something new: `help me with 4/7 - 2/3`
+    may, `x = 4` and `sorry, I meant 55124` may not."""
+    words = [_word(token) for token in _TOKEN.findall(text.replace("’", "'"))]
+    little = sum(word in _LITTLE_WORDS and not word.isdigit() for word in words if len(word) > 1)
+    return little >= ASKING_WORDS and not _CORRECTION.match(text.strip()) and not refers_back(text)
 
 
 def refers_back(text: str) -> bool:

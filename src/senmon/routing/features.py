@@ -25,6 +25,8 @@ MAX_WORD_TERMS = 4000
 MAX_LETTER_TERMS = 10000
 WORD_GRAMS = (1, 2)
 LETTER_GRAMS = (2, 3, 4, 5)
+#: Terms times classes: the classifier's weights are this many at most (100 MB), with fewer terms if need be.
+MAX_WEIGHTS = 25_000_000
 #: Beside a sentence vector TF-IDF counts half; alone it needs a weaker penalty, which is a greater weight.
 TFIDF_WEIGHT = 0.5
 TFIDF_WEIGHT_ALONE = 2.0
@@ -60,8 +62,10 @@ class Vocabulary:
     idf: Floats
 
     @classmethod
-    def learn(cls, texts: Sequence[str]) -> Vocabulary:
-        """The most widespread terms of `texts`; a term of a single text counts only where texts are few."""
+    def learn(cls, texts: Sequence[str], *, classes: int = 1) -> Vocabulary:
+        """The most widespread terms of `texts`; a term of a single text counts only where texts are few.
+        The more `classes`, the fewer terms."""
+        share = min(1.0, MAX_WEIGHTS / classes / (MAX_WORD_TERMS + MAX_LETTER_TERMS))
         spread: Counter[str] = Counter()
         for text in texts:
             spread.update(terms(text).keys())
@@ -69,8 +73,8 @@ class Vocabulary:
         ranked = sorted(
             (item for item in spread.items() if item[1] >= least), key=lambda item: (-item[1], item[0])
         )
-        words = [item for item in ranked if item[0][0] == "w"][:MAX_WORD_TERMS]
-        kept = words + [item for item in ranked if item[0][0] == "c"][:MAX_LETTER_TERMS]
+        words = [item for item in ranked if item[0][0] == "w"][: int(share * MAX_WORD_TERMS)]
+        kept = words + [item for item in ranked if item[0][0] == "c"][: int(share * MAX_LETTER_TERMS)]
         idf = [math.log((1 + len(texts)) / (1 + count)) + 1 for _, count in kept]
         return cls(tuple(term for term, _ in kept), np.array(idf, dtype=np.float32))
 

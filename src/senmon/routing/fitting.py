@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senmon.embedding import Encoder
-from senmon.routing.calibration import PROMISE, thresholds
+from senmon.routing.calibration import thresholds
 from senmon.routing.classifier import Classifier, pool
 from senmon.routing.features import Floats, Vocabulary
 from senmon.routing.model import NONE, RouterModel, encode, nearest
@@ -22,39 +22,83 @@ from senmon.routing.selection import Labelled, held_out, select
 CROSS_FIT_UP_TO = 1500
 FOLDS = 5
 MAX_NONE = 1000
+#: A correction counts as much as so many examples.
+CORRECTED = 4.0
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Encoded texts with their classes and packs (−1: none)."""
+    """Encoded texts with their classes, packs (−1: none) and weights."""
 
     vectors: Floats
     tfidf: Any
     labels: NDArray[np.int64]
     owner: NDArray[np.int32]
+    emphasis: Floats
+
+    @property
+    def nearness_rows(self) -> Any:
+        """What cosines are taken of."""
+        return self.vectors if self.vectors.shape[1] else self.tfidf
 
     def take(self, chosen: NDArray[np.bool_]) -> _Rows:
-        return _Rows(self.vectors[chosen], self.tfidf[chosen], self.labels[chosen], self.owner[chosen])
+        return _Rows(
+            self.vectors[chosen],
+            self.tfidf[chosen],
+            self.labels[chosen],
+            self.owner[chosen],
+            self.emphasis[chosen],
+        )
 
 
-def fit_model(routes: Sequence[PackRoutes], encoder: Encoder | None, promise: float = PROMISE) -> RouterModel:
+@dataclass(frozen=True)
+class _Reading:
+    """How texts become rows: the classes they are labelled with, the terms that count, the encoder."""
+
+    intents: tuple[tuple[int, str], ...]
+    packs: int
+    vocabulary: Vocabulary
+    encoder: Encoder | None
+
+    def rows(self, texts: Sequence[str], labels: Sequence[int]) -> _Rows:
+        owner = np.array([self.intents[label][0] for label in labels], dtype=np.int32)
+        return _Rows(
+            encode(self.encoder, texts),
+            self.vocabulary.matrix(texts),
+            np.array(labels, dtype=np.int64),
+            owner,
+            np.ones(len(texts), dtype=np.float32),
+        )
+
+    @property
+    def owners(self) -> list[int]:
+        return [pack for pack, _ in self.intents]
+
+    @property
+    def near(self) -> float:
+        return NEAR if self.encoder is not None else NEAR_TFIDF
+
+
+def fit_model(routes: Sequence[PackRoutes], encoder: Encoder | None) -> RouterModel:
     """Fit and calibrate. Deterministic: neither the order of packs nor that of examples matters."""
     routes = sorted(routes, key=lambda one: one.pack)
     intents = _intents(routes)
     chosen = select(_texts(routes, intents))
-    vocabulary = Vocabulary.learn([one.text for one in chosen])
-    known = _rows([one.text for one in chosen], [one.label for one in chosen], intents, vocabulary, encoder)
-    none = _negatives(routes, known, intents, vocabulary, encoder)
-    classifier, scores = _calibrated(chosen, known, none, intents, len(routes))
+    vocabulary = Vocabulary.learn([one.text for one in chosen], classes=len(intents))
+    reading = _Reading(intents, len(routes), vocabulary, encoder)
+    known = reading.rows([one.text for one in chosen], [one.label for one in chosen])
+    known = _with_corrections(known, routes, reading)
+    none = _negatives(routes, known, reading)
+    scores = _calibration_scores(chosen, known, none, reading)
     return RouterModel(
         packs=tuple(one.pack for one in routes),
         intents=intents,
         vocabulary=vocabulary,
-        classifier=classifier,
+        classifier=_fit(known, none, reading),
         vectors=known.vectors.astype(np.float16).astype(np.float32),
         tfidf=None if encoder is not None else known.tfidf,
         owner=known.owner,
-        thresholds=thresholds(scores, promise),
+        thresholds=thresholds(scores, [one.promise for one in routes]),
     )
 
 
@@ -72,94 +116,112 @@ def _texts(routes: Sequence[PackRoutes], intents: Sequence[tuple[int, str]]) -> 
     return texts
 
 
-def _rows(
-    texts: Sequence[str],
-    labels: Sequence[int],
-    intents: Sequence[tuple[int, str]],
-    vocabulary: Vocabulary,
-    encoder: Encoder | None,
-) -> _Rows:
-    owner = np.array([intents[label][0] for label in labels], dtype=np.int32)
-    vectors = encode(encoder, texts)
-    return _Rows(vectors, vocabulary.matrix(texts), np.array(labels, dtype=np.int64), owner)
+def _with_corrections(known: _Rows, routes: Sequence[PackRoutes], reading: _Reading) -> _Rows:
+    """Messages that people moved to a pack: examples of the intent whose example is nearest to each."""
+    from scipy import sparse
+
+    for at, one in enumerate(routes):
+        mine = known.owner == at
+        if not one.corrections or not mine.any():
+            continue
+        rows = reading.rows(one.corrections, [NONE] * len(one.corrections))
+        cosines = rows.nearness_rows @ known.take(mine).nearness_rows.T
+        cosines = cosines if isinstance(cosines, np.ndarray) else cosines.toarray()
+        labels = known.labels[mine][cosines.argmax(axis=1)]
+        place = int(np.flatnonzero(mine)[-1]) + 1  # owners must go on ascending
+        count = len(one.corrections)
+        known = _Rows(
+            np.concatenate([known.vectors[:place], rows.vectors, known.vectors[place:]]),
+            sparse.vstack([known.tfidf[:place], rows.tfidf, known.tfidf[place:]]).tocsr(),
+            np.concatenate([known.labels[:place], labels, known.labels[place:]]),
+            np.concatenate([known.owner[:place], np.full(count, at, np.int32), known.owner[place:]]),
+            np.concatenate(
+                [known.emphasis[:place], np.full(count, CORRECTED, np.float32), known.emphasis[place:]]
+            ),
+        )
+    return known
 
 
-def _negatives(
-    routes: Sequence[PackRoutes],
-    known: _Rows,
-    intents: Sequence[tuple[int, str]],
-    vocabulary: Vocabulary,
-    encoder: Encoder | None,
-) -> _Rows:
+def _negatives(routes: Sequence[PackRoutes], known: _Rows, reading: _Reading) -> _Rows:
     """The class *none*: built-in messages and the packs' negatives, less what looks in-domain."""
 
     def nearness(texts: Sequence[str]) -> Floats:
-        if encoder is not None:
-            similarity = encode(encoder, texts) @ known.vectors.T
-        else:
-            similarity = (vocabulary.matrix(texts) @ known.tfidf.T).toarray()
-        return nearest(similarity, known.owner, len(routes))
+        rows = reading.rows(texts, [NONE] * len(texts))
+        return nearest(rows.nearness_rows, known.nearness_rows, known.owner, reading.packs)
 
-    near = NEAR if encoder is not None else NEAR_TFIDF
-    texts = set(outside(nearness, near))
+    texts = set(outside(nearness, reading.near))
     for at, one in enumerate(routes):
-        texts.update(foreign(one.negatives, at, nearness, near))
+        texts.update(foreign(one.negatives, at, nearness, reading.near))
     ordered = (
         [one.text for one in select({NONE: sorted(texts)}, each=MAX_NONE, limit=MAX_NONE)] if texts else []
     )
-    return _rows(ordered, [NONE] * len(ordered), intents, vocabulary, encoder)
+    rows = reading.rows(ordered, [NONE] * len(ordered))
+    return _with_refusals(rows, sorted({text for one in routes for text in one.refusals}), reading)
 
 
-def _calibrated(
-    chosen: Sequence[Labelled], known: _Rows, none: _Rows, intents: Sequence[tuple[int, str]], packs: int
-) -> tuple[Classifier, list[Floats]]:
-    """The classifier, and per pack the scores of messages that it did not see."""
-    if len(chosen) > CROSS_FIT_UP_TO:
-        out = np.array(held_out(chosen))
-        classifier = _fit(known.take(~out), none, intents)
-        scores = _scores(classifier, known.take(~out), known.take(out), intents, packs)
-        return classifier, _per_pack(scores, known.take(out).owner, packs)
-    return _fit(known, none, intents), _cross_fitted(chosen, known, none, intents, packs)
-
-
-def _cross_fitted(
-    chosen: Sequence[Labelled], known: _Rows, none: _Rows, intents: Sequence[tuple[int, str]], packs: int
-) -> list[Floats]:
-    fold = np.array([(one.rank + one.label) % FOLDS for one in chosen])
-    scores = np.full(len(chosen), np.nan, dtype=np.float32)
-    for number in range(FOLDS):
-        out, rest = fold == number, known.labels[fold != number]
-        out &= np.isin(known.labels, rest)  # an intent's only example says nothing of unseen ones
-        if out.any():
-            seen = known.take(fold != number)
-            scores[out] = _scores(_fit(seen, none, intents), seen, known.take(out), intents, packs)
-    judged = ~np.isnan(scores)
-    return _per_pack(scores[judged], known.owner[judged], packs)
-
-
-def _fit(known: _Rows, none: _Rows, intents: Sequence[tuple[int, str]]) -> Classifier:
+def _with_refusals(none: _Rows, refusals: Sequence[str], reading: _Reading) -> _Rows:
+    """*none* and what people said belongs to no pack."""
     from scipy import sparse
 
-    vectors = np.concatenate([known.vectors, none.vectors])
-    tfidf = sparse.vstack([known.tfidf, none.tfidf]).tocsr()
-    return Classifier.fit(vectors, tfidf, np.concatenate([known.labels, none.labels]), len(intents))
-
-
-def _scores(
-    classifier: Classifier, seen: _Rows, unseen: _Rows, intents: Sequence[tuple[int, str]], packs: int
-) -> Floats:
-    """Each unseen message's score for its own pack."""
-    probabilities = pool(
-        classifier.probabilities(unseen.vectors, unseen.tfidf), [pack for pack, _ in intents], packs
+    if not refusals:
+        return none
+    rows = reading.rows(refusals, [NONE] * len(refusals))
+    return _Rows(
+        np.concatenate([none.vectors, rows.vectors]),
+        sparse.vstack([none.tfidf, rows.tfidf]).tocsr(),
+        np.concatenate([none.labels, rows.labels]),
+        np.concatenate([none.owner, rows.owner]),
+        np.concatenate([none.emphasis, CORRECTED * rows.emphasis]),
     )
-    if unseen.vectors.shape[1]:
-        similarity = unseen.vectors @ seen.vectors.T
+
+
+def _calibration_scores(
+    chosen: Sequence[Labelled], known: _Rows, none: _Rows, reading: _Reading
+) -> list[Floats]:
+    """Per pack the scores of its messages, each by a classifier that did not see it.
+
+    `known` may hold corrections beside `chosen`; they are always seen and never judged.
+    """
+    out = _folds(chosen, known)
+    scores = np.full(len(out), np.nan, dtype=np.float32)
+    for number in range(int(out.max(initial=-1)) + 1):
+        unseen = (out == number) & np.isin(known.labels, known.labels[out != number])
+        if unseen.any():  # an intent's only example says nothing of unseen ones
+            seen = known.take(out != number)
+            scores[unseen] = _scores(_fit(seen, none, reading), seen, known.take(unseen), reading)
+    return [scores[(known.owner == pack) & ~np.isnan(scores)] for pack in range(reading.packs)]
+
+
+def _folds(chosen: Sequence[Labelled], known: _Rows) -> NDArray[np.int64]:
+    """The turn in which a row is held out, −1 for never."""
+    if len(chosen) > CROSS_FIT_UP_TO:
+        turns = np.where(held_out(chosen), 0, -1).tolist()
     else:
-        similarity = (unseen.tfidf @ seen.tfidf.T).toarray()
-    scores = probabilities * nearest(similarity, seen.owner, packs)
-    own: Floats = scores[np.arange(len(scores)), unseen.owner]
+        turns = [(one.rank + one.label) % FOLDS for one in chosen]
+    folds = np.full(len(known.labels), -1, dtype=np.int64)
+    folds[known.emphasis != CORRECTED] = turns
+    return folds
+
+
+def _fit(known: _Rows, none: _Rows, reading: _Reading) -> Classifier:
+    from scipy import sparse
+
+    return Classifier.fit(
+        np.concatenate([known.vectors, none.vectors]),
+        sparse.vstack([known.tfidf, none.tfidf]).tocsr(),
+        np.concatenate([known.labels, none.labels]),
+        reading.owners,
+        np.concatenate([known.emphasis, none.emphasis]),
+    )
+
+
+def _scores(classifier: Classifier, seen: _Rows, unseen: _Rows, reading: _Reading) -> Floats:
+    """Each unseen message's score for its own pack."""
+    own = np.zeros(len(unseen.labels), dtype=np.float32)
+    for pack in np.unique(unseen.owner):
+        mine = unseen.take(unseen.owner == pack)
+        shares = pool(classifier.probabilities(mine.vectors, mine.tfidf), reading.owners, reading.packs)
+        there = seen.take(seen.owner == pack).nearness_rows
+        near = nearest(mine.nearness_rows, there, np.zeros(there.shape[0], dtype=np.int32), 1)
+        own[unseen.owner == pack] = shares[:, pack] * near[:, 0]
     return own
-
-
-def _per_pack(scores: Floats, owner: NDArray[np.int32], packs: int) -> list[Floats]:
-    return [scores[owner == pack] for pack in range(packs)]

@@ -16,6 +16,9 @@ from senmon.routing.features import Floats, Vocabulary
 
 #: Index of the class *none*.
 NONE = 0
+#: Nearness is looked up for the likeliest packs only; the others' probability is below 1/32 and counts as 0.
+CANDIDATES = 32
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Evidence:
 @dataclass(frozen=True)
 class RouterModel:
     """`intents[class]` = (pack index, intent), class 0 = (−1, ""). `vectors` [n, dim] of the examples (n, 0
-    without encoder), `tfidf` their CSR matrix [n, terms] (without encoder only), `owner` [n] their packs."""
+    without encoder), `tfidf` their CSR matrix [n, terms] (without encoder only), `owner` [n] their packs, in
+    ascending order."""
 
     packs: tuple[str, ...]
     intents: tuple[tuple[int, str], ...]
@@ -43,27 +47,45 @@ class RouterModel:
 
     def evidence(self, texts: Sequence[str], encoder: Encoder | None) -> list[Evidence]:
         """What each text speaks for. `encoder`: the one that the model was fitted with (None: none)."""
-        vectors = encode(encoder, texts)
+        return self.evidence_of(texts, encode(encoder, texts))
+
+    def evidence_of(self, texts: Sequence[str], vectors: Floats) -> list[Evidence]:
+        """What texts with these sentence vectors [n, dim] speak for."""
         found = []
         for text, vector in zip(texts, vectors, strict=True):
             row = self.vocabulary.row(text)
             intents = self.classifier.probability(vector, row)
-            near = self._nearness(vector, row)
-            pooled = pool(intents[None], self._owners, len(self.packs))[0]
-            found.append(Evidence(pooled * near, float(intents[NONE]), intents))
+            shares = pool(intents[None], self.owners, len(self.packs))[0]
+            found.append(Evidence(self._near(shares, vector, row), float(intents[NONE]), intents))
         return found
 
     @cached_property
-    def _owners(self) -> tuple[int, ...]:
-        return tuple(pack for pack, _ in self.intents)
+    def owners(self) -> NDArray[np.int64]:
+        """The pack of each class, −1 for *none*."""
+        return np.array([pack for pack, _ in self.intents], dtype=np.int64)
 
-    def _nearness(self, vector: Floats, row: tuple[NDArray[np.int32], Floats]) -> Floats:
-        if self.tfidf is None:
-            return nearest((self.vectors @ vector)[None], self.owner, len(self.packs)).ravel()
-        columns, weights = row
-        dense = np.zeros(len(self.vocabulary.words), dtype=np.float32)
-        dense[columns] = weights
-        return nearest((self.tfidf @ dense)[None], self.owner, len(self.packs)).ravel()
+    @cached_property
+    def _bounds(self) -> NDArray[np.int64]:
+        return np.searchsorted(self.owner, np.arange(len(self.packs) + 1))
+
+    def _near(self, shares: Floats, vector: Floats, row: tuple[NDArray[np.int32], Floats]) -> Floats:
+        """p(pack) · greatest cosine with the pack's examples."""
+        scores = np.zeros(len(shares), dtype=np.float32)
+        likely = np.argsort(-shares, kind="stable")[:CANDIDATES]
+        dense = None if self.tfidf is None else _dense(row, len(self.vocabulary.words))
+        for pack in likely:
+            start, end = self._bounds[pack], self._bounds[pack + 1]
+            if start < end:
+                cosines = self.vectors[start:end] @ vector if dense is None else self.tfidf[start:end] @ dense
+                scores[pack] = shares[pack] * np.clip(cosines.max(), 0.0, 1.0)
+        return scores
+
+
+def _dense(row: tuple[NDArray[np.int32], Floats], terms: int) -> Floats:
+    columns, weights = row
+    dense = np.zeros(terms, dtype=np.float32)
+    dense[columns] = weights
+    return dense
 
 
 def encode(encoder: Encoder | None, texts: Sequence[str]) -> Floats:
@@ -71,11 +93,18 @@ def encode(encoder: Encoder | None, texts: Sequence[str]) -> Floats:
     return encoder.encode(texts) if encoder is not None else np.zeros((len(texts), 0), dtype=np.float32)
 
 
-def nearest(similarity: Floats, owner: NDArray[np.int32], packs: int) -> Floats:
-    """[n, examples] cosines → [n, packs]: the greatest one per pack, within 0..1."""
-    best = np.zeros((len(similarity), packs), dtype=np.float32)
-    for pack in range(packs):
-        mine = similarity[:, owner == pack]
-        if mine.shape[1]:
-            best[:, pack] = mine.max(axis=1)
+def nearest(texts: Any, examples: Any, owner: NDArray[np.int32], packs: int) -> Floats:
+    """Unit rows [n, d] and [examples, d] (arrays or CSR) → [n, packs]: each pack's greatest cosine, in 0..1.
+
+    `owner` [examples] ascends.
+    """
+    best = np.zeros((texts.shape[0], packs), dtype=np.float32)
+    bounds = np.searchsorted(owner, np.arange(packs + 1))
+    for start in range(0, texts.shape[0], _BLOCK):
+        cosines = texts[start : start + _BLOCK] @ examples.T
+        cosines = cosines if isinstance(cosines, np.ndarray) else cosines.toarray()
+        for pack in range(packs):
+            if bounds[pack] < bounds[pack + 1]:
+                mine = cosines[:, bounds[pack] : bounds[pack + 1]]
+                best[start : start + _BLOCK, pack] = mine.max(axis=1)
     return np.clip(best, 0.0, 1.0)

@@ -17,17 +17,25 @@ import numpy as np
 from senmon.embedding import Encoder
 from senmon.errors import RouterUnfit
 from senmon.routing.artifact import RouterCard, read, write
-from senmon.routing.continuation import continuation, refers_back
+from senmon.routing.continuation import A_VALUE, asks, continuation, refers_back
 from senmon.routing.fitting import fit_model
 from senmon.routing.model import Evidence, RouterModel
 from senmon.routing.routes import PackRoutes, identities, router_key
 
 __all__ = ["PackRoutes", "RouteChoice", "Router"]
 
-#: How far another pack's score must lie above the current one's.
+#: How far another pack's score must lie above the current one's, ...
 SWITCH_MARGIN = 0.15
+#: ... where a lead of the messages just before counts too, the less the older, if this one leads by so much.
+LEAST_LEAD = 0.05
+FADING = 0.5
+REMEMBERED = 3
+#: A lead that moves even a message of values, where it asks for something.
+STRONG_LEAD = 0.3
 #: p(none) from which a message that no pack wants ends the current pack's turn.
 NONE_CERTAIN = 0.5
+#: Words alone bring no nearness: less of it already makes a first message strange.
+NONE_SUSPECTED = 0.25
 #: Shorter messages never end it: they rarely say enough.
 NONE_WORDS = 4
 
@@ -43,6 +51,8 @@ class RouteChoice:
     intent: str | None
     scores: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+    #: The likeliest (pack, intent) of all, whatever was chosen; two empty strings without packs.
+    likeliest: tuple[str, str] = ("", "")
 
 
 class Router:
@@ -103,38 +113,42 @@ class Router:
 
     # --- routing
 
-    def route(self, text: str, current: str | None = None) -> RouteChoice:
-        """The pack for `text`, said in a conversation that is with `current` (None: with none yet)."""
-        return self._choose(text, self._model.evidence([text], self._encoder)[0], current)
+    def route(self, text: str, current: str | None = None, earlier: Sequence[str] = ()) -> RouteChoice:
+        """The pack for `text`, said in a conversation that is with `current` (None: with none yet).
+
+        `earlier` are the user's messages before it that `current` answered, oldest first: several that each
+        lean a little towards another pack move the conversation there together.
+        """
+        evidence = self._model.evidence([text], self._encoder)[0]
+        if current not in self._place:
+            return self._choose(evidence)
+        return self._within(text, evidence, self._place[current], tuple(earlier[-REMEMBERED:]))
 
     def route_many(self, texts: Sequence[str]) -> list[RouteChoice]:
         """Each text by itself, as a first message."""
         evidence = self._model.evidence(texts, self._encoder)
-        return [self._choose(text, one, None) for text, one in zip(texts, evidence, strict=True)]
+        return [self._choose(one) for one in evidence]
 
-    def _choose(self, text: str, evidence: Evidence, current: str | None) -> RouteChoice:
+    def _choose(self, evidence: Evidence) -> RouteChoice:
         if not self._model.packs:
             return RouteChoice(None, 0.0, 0.0, None, {}, "no packs")
         best = int(np.argmax(evidence.scores))
-        if current in self._place:
-            return self._within(text, evidence, self._place[current], best)
-        strange = self._encoder is None and evidence.none >= NONE_CERTAIN  # words alone bring no nearness
+        strange = self._encoder is None and evidence.none >= NONE_SUSPECTED
         if evidence.scores[best] < self._model.thresholds[best] or strange:
             return self._none(evidence, best, "nothing here answers that")
         return self._answer(evidence, best, "best score")
 
-    def _within(self, text: str, evidence: Evidence, current: int, best: int) -> RouteChoice:
+    def _within(self, text: str, evidence: Evidence, current: int, earlier: tuple[str, ...]) -> RouteChoice:
         """The choice inside a conversation: stay, unless the message clearly belongs elsewhere."""
         scores, thresholds = evidence.scores, self._model.thresholds
-        if follows := continuation(text):
+        best = int(np.argmax(scores))
+        follows = continuation(text)
+        lead = float(scores[best] - scores[current])
+        if follows and not (follows == A_VALUE and lead >= STRONG_LEAD and asks(text)):
             return self._answer(evidence, current, follows)
         if (intent := self._never_switching(evidence)) is not None:
             return self._answer(evidence, current, f"{intent} never switches")
-        if (
-            best != current
-            and scores[best] >= thresholds[best]
-            and scores[best] - scores[current] >= SWITCH_MARGIN
-        ):
+        if best != current and self._moves(evidence, current, best, earlier):
             return self._answer(evidence, best, f"switched from {self._model.packs[current]}")
         leaves = evidence.none >= NONE_CERTAIN and len(text.split()) >= NONE_WORDS
         if (
@@ -145,12 +159,24 @@ class Router:
             return self._none(evidence, current, "nothing here answers that")
         return self._answer(evidence, current, "stayed")
 
+    def _moves(self, evidence: Evidence, current: int, best: int, earlier: tuple[str, ...]) -> bool:
+        """Whether `best` takes over: by a clear lead now, or by leads over several messages."""
+        lead = float(evidence.scores[best] - evidence.scores[current])
+        if evidence.scores[best] < self._model.thresholds[best] or lead < LEAST_LEAD:
+            return False
+        weight = 1.0
+        for text in reversed(earlier if lead < SWITCH_MARGIN else ()):
+            weight *= FADING
+            if continuation(text):
+                continue
+            before = self._model.evidence([text], self._encoder)[0].scores
+            lead += weight * float(before[best] - before[current])
+        return lead >= SWITCH_MARGIN
+
     def _never_switching(self, evidence: Evidence) -> str | None:
         """The likeliest intent of any pack, where it is one that never switches."""
-        if len(self._model.intents) < 2:
-            return None
-        pack, intent = self._model.intents[int(np.argmax(evidence.intents[1:])) + 1]
-        return intent if intent in self._always.get(self._model.packs[pack], ()) else None
+        pack, intent = self._likeliest(evidence)
+        return intent if intent in self._always.get(pack, ()) else None
 
     def _answer(self, evidence: Evidence, pack: int, reason: str) -> RouteChoice:
         mine = [at for at, (owner, _) in enumerate(self._model.intents) if owner == pack]
@@ -169,8 +195,14 @@ class Router:
         others = np.delete(evidence.scores, at)
         margin = score - (float(others.max()) if len(others) else 0.0)
         scores = {name: float(value) for name, value in zip(self._model.packs, evidence.scores, strict=True)}
-        return RouteChoice(pack, score, margin, intent, scores, reason)
+        return RouteChoice(pack, score, margin, intent, scores, reason, self._likeliest(evidence))
+
+    def _likeliest(self, evidence: Evidence) -> tuple[str, str]:
+        if len(self._model.intents) < 2:
+            return ("", "")
+        pack, intent = self._model.intents[int(np.argmax(evidence.intents[1:])) + 1]
+        return (self._model.packs[pack], intent)
 
 
 def _always(card: RouterCard) -> dict[str, frozenset[str]]:
-    return {pack: frozenset(json.loads(intents)) for pack, _, _, intents in card.identities}
+    return {pack: frozenset(json.loads(intents)) for pack, _, _, intents, _ in card.identities}
