@@ -88,9 +88,7 @@ def test_groups_take_turns_between_their_sources(tmp_path: Path) -> None:
     lines = [json.dumps({"text": f"text {n}", "source": source}) for n, source in enumerate(sources)]
     path.write_text("\n".join(lines), encoding="utf-8")
     found = held_documents(path, 4, groups={"a": "one", "b": "one"})
-    assert [(d.group, d.source) for d in found] == [
-        *[("one", "a"), ("one", "b")] * 2, *[("c", "c")] * 4,
-    ]  # fmt: skip
+    assert [(d.group, d.source) for d in found] == [("c", "c")] * 4 + [("one", "a"), ("one", "b")] * 2
     assert {d.group for d in held_documents(path, 4, groups={"a": "one"}, others="rest")} == {"one", "rest"}
 
 
@@ -145,7 +143,7 @@ def test_probes_are_seeded_and_numerous() -> None:
     assert [c.messages for c in cases(20)] == [c.messages for c in cases(20)]
     assert [c.messages for c in cases(20)] != [c.messages for c in cases(20, seed=1)]
     for probe in PROBES:
-        prompts = {c.messages for c in cases(50) if probe.name in c.judges}
+        prompts = {str(c.messages) for c in cases(50) if probe.name in c.judges}
         assert len(prompts) >= 48, probe.name
 
 
@@ -158,7 +156,8 @@ def test_the_last_number_is_read_as_people_write_it() -> None:
 async def test_bases_are_compared_side_by_side(tiny_base: BaseFiles, tmp_path: Path) -> None:
     reports = [await examine(tiny_base, [TALK, PROSE], count=2, threads=1) for _ in range(2)]
     assert reports[0].to_json()["probes"]["sum"]["cases"] == 2
-    assert reports[0].bits["support"].value == measure_base(tiny_base, [TALK])["support"].value
+    alone = measure_base(tiny_base, [TALK])["support"].value
+    assert reports[0].bits["support"].value == pytest.approx(alone, rel=1e-5)
     assert len(reports[0].samples) >= 5
     picture = write_report(tmp_path / "docs/section.md", reports)
     page = (tmp_path / "docs/section.md").read_text(encoding="utf-8")

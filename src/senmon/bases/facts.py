@@ -9,6 +9,11 @@ from math import prod
 from senmon.bases.catalog import BaseFiles, load_model
 
 
+def shown_name(base: BaseFiles) -> str:
+    """The base's name; results of runs are all called `base`, so with the run's."""
+    return f"{base.path.parent.name}/{base.name}" if base.name == "base" else base.name
+
+
 def parameter_count(base: BaseFiles) -> int:
     """Counted from the headers of the weights, nothing loaded; a tied head counts once.
 

@@ -9,18 +9,20 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from senmon.bases.catalog import BaseFiles
-from senmon.bases.facts import parameter_count
+from senmon.bases.facts import parameter_count, shown_name
 from senmon.engines.local import LocalEngine
 from senmon.engines.protocol import GenerateRequest, Sampling
 from senmon.messages import Message
 from senmon.pretraining.corpus import Document
 from senmon.pretraining.heldout import Measured, measure_base
 from senmon.pretraining.probes import PROBES, SAMPLES, Case, Generated, cases
+from senmon.rendering import call_text
 
 SLOTS = 16
 #: Enough for every probe; bounds the memory of the slots.
 CONTEXT = 512
 SHOWN_MISSES = 3
+SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ async def examine(
     if count:
         probes, samples = await _probed(base, count, seed, device, threads, tell)
     return BaseReport(
-        base.name, base.digest, parameter_count(base), bits, probes, samples, time.monotonic() - began
+        shown_name(base), base.digest, parameter_count(base), bits, probes, samples, time.monotonic() - began
     )
 
 
@@ -176,9 +178,11 @@ def _judged(made: Sequence[Case], replies: Sequence[Generated]) -> tuple[ProbeRe
 
 
 def _words(reply: Generated) -> str:
-    from senmon.rendering import call_text
-
-    return " ".join(part for part in (reply.text, call_text(reply.call) if reply.call else "") if part)
+    """What came, on one line and of bounded length: an untrained base says anything."""
+    parts = (reply.text, call_text(reply.call) if reply.call else "")
+    letters = (letter if letter.isprintable() else " " for letter in " ".join(parts))
+    text = " ".join("".join(letters).split())
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:

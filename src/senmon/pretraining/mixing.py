@@ -51,6 +51,8 @@ class Sampler:
         self._lengths = {key: self._mean_length(pairs) for key, pairs in self._members.items()}
         self._taken = dict.fromkeys(self._members, 0)
         self._orders: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
+        #: Of the current pool's rows, by identity: `group/source`.
+        self.origin: dict[int, str] = {}
         #: Groups that are drawn no more.
         self.stopped: frozenset[str] = frozenset()
 
@@ -68,9 +70,12 @@ class Sampler:
             raise ValueError("no source has a weight")
         counts = share / share.sum() * tokens / np.array([self._lengths[key] for key in keys])
         rows: list[np.ndarray[Any, Any]] = []
+        self.origin = {}
         for key, count in zip(keys, counts, strict=True):
             whole = int(count) + int(rng.random() < count - int(count))
-            rows.extend(piece for _ in range(whole) for piece in self._pieces(*self._next(key)))
+            drawn = [piece for _ in range(whole) for piece in self._pieces(*self._next(key))]
+            self.origin |= dict.fromkeys(map(id, drawn), "/".join(key))
+            rows += drawn
         return rows
 
     def _weight(self, key: tuple[str, str], weights: Mapping[str, float]) -> float:
@@ -107,12 +112,6 @@ class Sampler:
     def restore(self, state: Mapping[str, int]) -> None:
         for group, source in self._taken:
             self._taken[group, source] = state.get(f"{group}/{source}", 0)
-
-    def epochs(self) -> dict[str, float]:
-        """How often each source was seen."""
-        return {
-            f"{g}/{s}": drawn / len(self._members[g, s]) for (g, s), drawn in self._taken.items() if drawn
-        }
 
 
 def batches(

@@ -90,7 +90,7 @@ class State:
     """Everything that a run needs to go on exactly, beside weights and optimiser state.
 
     `pool_share` is the progress at which the current pool of documents was drawn: its weights follow from
-    it. `taken` counts the documents drawn of each source before that pool.
+    it. `taken` counts the documents drawn of each source before that pool, `read` the targets learnt.
     """
 
     step: int = 0
@@ -104,5 +104,6 @@ class State:
     train: list[list[float]] = field(default_factory=list)
     curve: list[dict[str, Any]] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
     pool_stopped: list[str] = field(default_factory=list)

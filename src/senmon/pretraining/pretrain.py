@@ -14,6 +14,7 @@ import torch
 
 from senmon.adapters import durable
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer, resolve
+from senmon.bases.facts import shown_name
 from senmon.errors import TuningInProgress
 from senmon.pretraining import checkpoint
 from senmon.pretraining.corpus import Document
@@ -248,6 +249,9 @@ class _Run:
         self.state.step += 1
         self.state.tokens += tokens
         self.state.batch += 1
+        for piece in (piece for micro in micros for line in micro for piece in line):
+            name = self.sampler.origin[id(piece)]
+            self.state.read[name] = self.state.read.get(name, 0) + len(piece) - 1
         self.state.seconds = time.monotonic() - began
         rate = round(self.learner.factor(share), 5)
         self.state.train.append([self.state.step, self.state.tokens, round(loss, 5), rate])
@@ -338,19 +342,19 @@ class _Run:
             files={shard.name: shard.digest for shard in self.shards},
             epochs=epochs,
             documents={f"{g}/{s}": o.documents for (g, s), o in origins_of(self.shards).items()},
-            reference=reference.name if reference else "",
+            reference=shown_name(reference) if reference else "",
             before=self._measure(reference) if reference in measured else {},
             after=self._measure(made) if measured else {},
         )
 
     def _epochs(self) -> dict[str, float]:
-        """How often each source was seen, the pool under way counted by its part that was used."""
-        self.sampler.restore(self.state.taken)
-        before, (_, steps) = self.sampler.epochs(), self._pool()
-        used = self.state.batch / max(len(steps), 1)
-        after = self.sampler.epochs()
-        seen = {name: before.get(name, 0.0) + used * (after[name] - before.get(name, 0.0)) for name in after}
-        return {name: round(times, 4) for name, times in seen.items() if times}
+        """How often each source was seen: targets read over targets there are."""
+        found = {}
+        for (group, source), origin in origins_of(self.shards).items():
+            read = self.state.read.get(f"{group}/{source}", 0)
+            if read:
+                found[f"{group}/{source}"] = round(read / max(origin.tokens - origin.documents, 1), 4)
+        return found
 
     def _measure(self, base: BaseFiles | None) -> dict[str, Measured]:
         if base is None:
