@@ -11,7 +11,7 @@ from surface import surface
 from turns import asks, closing, found, off_topic, offer_taken, says
 
 #: How many of the questions whose article retrieval missed are kept. They end with the offer of a person.
-MISSED = 0.25
+MISSED = 0.12
 
 
 def answer(rng: Random, article: dict[str, Any], template: str) -> str:
@@ -28,6 +28,10 @@ def asked(rng: Random, article: dict[str, Any], template: str) -> list[Message]:
     return [*asks(rng, template, text), says(answer(rng, article, template))]
 
 
+def answerable(article: dict[str, Any]) -> list[str]:
+    return [words for words in article["user"] if article["article"] in found(words)]
+
+
 def question(article: dict[str, Any], template: str) -> Draw:
     def draw(rng: Random) -> Talk:
         if article["article"] not in found(template) and rng.random() > MISSED:
@@ -36,7 +40,7 @@ def question(article: dict[str, Any], template: str) -> Draw:
         way = rng.random()
         if way < 0.12:
             more = rng.choice(ARTICLES)
-            start += asked(rng, more, rng.choice(more["user"]))
+            start += asked(rng, more, rng.choice(answerable(more)))
         elif way < 0.17:
             start += closing(rng)
         elif way < 0.22:

@@ -132,11 +132,11 @@ def answer_then_order(template: str) -> Draw:
     """From a question to an order and back: each turn has its own articles."""
 
     def draw(rng: Random) -> Talk:
-        from article_talk import asked
+        from article_talk import answerable, asked
         from order_talk import looked_up
 
         article = rng.choice(ARTICLES)
-        opening = rng.choice(article["user"])
+        opening = rng.choice(answerable(article))
         customer = Customer(rng, any_status(rng))
         number = customer.orders[0]["id"]
         turns = [
