@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from senmon.dataset.generation.candidate import Candidate, Method, training_parents
@@ -25,7 +25,7 @@ from senmon.dataset.generation.near_index import NearIndex
 from senmon.dataset.generation.noise import noisy
 from senmon.dataset.generation.paraphrase import paraphrases
 from senmon.dataset.generation.pattern_text import text_of
-from senmon.dataset.generation.protected import protected_spans, protected_texts
+from senmon.dataset.generation.protected import protected_spans
 from senmon.dataset.generation.review_file import ACCEPTED, REVIEW, read_entries
 from senmon.dataset.generation.reviewing import accept, reject
 from senmon.dataset.generation.self_instruct import parse_answer
@@ -87,6 +87,7 @@ SAID = "where is my order A1001 please Anna 30 days €4.50 not deliver parcel x
 WORDS = st.sampled_from(SAID.split())
 
 
+@example("where days A1001 Ridge tent where where where", 3988)
 @given(st.lists(WORDS, min_size=1, max_size=14).map(" ".join), st.integers(0, 10**6))
 def test_noise_never_touches_ids_numbers_names_or_copied_values(text: str, seed: int) -> None:
     spans = protected_spans(text, ["A1001", "Ridge tent"], [r"\b[A-Z]\d{4}\b"])
@@ -94,8 +95,8 @@ def test_noise_never_touches_ids_numbers_names_or_copied_values(text: str, seed:
     if changed is None:
         return
     assert normalised(changed) != normalised(text)
-    for kept in protected_texts(text, spans):
-        assert changed.casefold().count(kept) >= protected_texts(text, spans).count(kept)
+    for kept, times in Counter(text[start:end] for start, end in spans).items():
+        assert changed.count(kept) >= times
     assert changed == noisy(text, spans, Random(seed))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
@@ -39,13 +40,19 @@ def noisy(text: str, spans: Sequence[Span], random: Random) -> str | None:
     words = [match.span() for match in _WORD.finditer(text) if not _touched(match.span(), spans)]
     if not words:
         return None
+    kept = Counter(text[start:end] for start, end in spans)
     chosen = random.sample(words, k=min(len(words), 1 if len(text) < 40 or random.random() < 0.7 else 2))
     for start, end in sorted(chosen, reverse=True):
         text = text[:start] + _slip(text[start:end], random) + text[end:]
     for change, chance in ((_lower, 0.35), (_without_stop, 0.4), (_spaces, 0.12), (_doubled_mark, 0.08)):
-        if random.random() < chance:
-            text = change(text, random)
+        if random.random() < chance and _kept(changed := change(text, random), kept):
+            text = changed
     return text
+
+
+def _kept(text: str, kept: Counter[str]) -> bool:
+    """Letter by letter, capitals too: a call repeats a value as it was typed."""
+    return all(text.count(value) >= times for value, times in kept.items())
 
 
 def _touched(word: Span, spans: Sequence[Span]) -> bool:
