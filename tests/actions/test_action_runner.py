@@ -301,7 +301,7 @@ async def test_result_is_the_merged_custom_json_and_the_tracker_is_real(call: Ca
         "customer": "demo",
         "said": "where is A1001?",
         "entity": "A1001",
-        "events": ["user", "bot", "user"],
+        "events": ["user", "bot", "user", "slot"],
         "known": ["broken"],
     }
     assert outcome.texts == ("one",)
@@ -409,7 +409,6 @@ async def test_a_blocking_async_action_does_not_stall_the_loop(call: Callable[..
     [
         ("large", "64 KiB"),
         ("not_json", "not JSON"),
-        ("garbage", "rasa-sdk"),
         ("form", "forms are not supported"),
         ("loop", "5 followups"),
         ("says_unknown", r"responses\.yml"),

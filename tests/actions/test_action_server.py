@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from rasakit import free_port, rasa_action_server
 from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
 from senmon.actions.server import ActionServer
 from senmon.errors import (
@@ -119,40 +115,6 @@ def rasa_server(folder: Path) -> Iterator[str]:
     """`python -m rasa_sdk --actions actions` in the pack's folder."""
     with rasa_action_server(make_pack(folder, "in_process").path) as url:
         yield url
-
-
-@contextmanager
-def rasa_action_server(folder: Path) -> Iterator[str]:
-    port = free_port()
-    environment = {**os.environ, "SANIC_HOST": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions", "-p", str(port)]
-    report = folder.parent / "server.log"
-    with report.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/health", process, report)
-        yield f"http://127.0.0.1:{port}/webhook"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(url, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    pytest.fail(output.read_text(encoding="utf-8")[-2000:])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def request_of(pack: Pack, name: str) -> ActionRequest:

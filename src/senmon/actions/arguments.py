@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import regex
 
 from senmon.errors import ActionFailed, ActionRejected
 from senmon.packs.manifest import ActionSpec
@@ -12,6 +15,8 @@ from senmon.packs.manifest import ActionSpec
 #: The slot that says who the customer is. The runner sets it from the verified identity, nobody else.
 CUSTOMER_SLOT = "customer_id"
 MAX_ARGUMENT_BYTES = 8192
+#: As for candidates: a pattern that takes longer refuses the argument.
+PATTERN_SECONDS = 0.25
 
 
 def check_arguments(spec: ActionSpec, arguments: Mapping[str, Any]) -> None:
@@ -43,12 +48,32 @@ def _too_large(arguments: Mapping[str, Any]) -> bool:
     return len(text.encode("utf-8", "replace")) > MAX_ARGUMENT_BYTES
 
 
-def _schema_faults(spec: ActionSpec, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+@functools.cache
+def _validator() -> Any:
+    """Draft 2020-12 whose patterns can be stopped: the argument is a visitor's, the pattern a pack's."""
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    return extend(Draft202012Validator, {"pattern": _pattern})
+
+
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if not isinstance(value, str):
+        return
+    try:
+        if not regex.search(pattern, value, timeout=PATTERN_SECONDS, concurrent=True):
+            yield ValidationError(f"{value!r} does not match {pattern!r}")
+    except TimeoutError:
+        yield ValidationError("takes too long to compare with its pattern")
+
+
+def _schema_faults(spec: ActionSpec, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     from referencing import Registry
 
     # An explicit registry: without one jsonschema fetches remote `$ref`s over the network.
-    validator = Draft202012Validator({"type": "object", **spec.parameters}, registry=Registry())
+    validator = _validator()({"type": "object", **spec.parameters}, registry=Registry())
     try:
         errors = list(validator.iter_errors(dict(arguments)))
     except Exception as error:  # jsonschema raises whatever a wrong schema makes it trip over

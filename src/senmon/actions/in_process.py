@@ -16,6 +16,7 @@ from typing import Any
 
 from senmon.actions.pack_modules import find_source, forget, import_source
 from senmon.actions.reply import Reply
+from senmon.actions.wire import over_the_wire
 from senmon.actions.worker_thread import WorkerThreads
 from senmon.errors import ActionFailed, ActionRejected, ActionUnknown, PackCodeNotAllowed
 from senmon.packs.inventory import take_inventory
@@ -52,7 +53,7 @@ class InProcess:
         self, pack: Pack, name: str, tracker: dict[str, Any], domain: dict[str, Any], timeout: float
     ) -> tuple[Any, Any]:
         from rasa_sdk import ActionExecutionRejection, Tracker
-        from rasa_sdk.executor import CollectingDispatcher
+        from rasa_sdk.executor import ActionExecutor, CollectingDispatcher
 
         action = self._code(pack).actions.get(name)
         if action is None:
@@ -63,13 +64,14 @@ class InProcess:
             if inspect.isawaitable(events):
                 # A loop of its own: an `async` action that blocks can't stall the server.
                 events = asyncio.run(_finish(events, dispatcher, timeout))
+            valid = ActionExecutor.validate_events(events or [], name)
         except ActionExecutionRejection as error:
             log.warning("action %s of %s refused to run", name, pack.name)
             raise ActionRejected(f"`{name}` refused to run.") from error
         except Exception as error:
             log.exception("action %s of %s", name, pack.label)
             raise ActionFailed(f"`{name}` failed.", remedy="see the server's log") from error
-        return events, dispatcher.messages
+        return over_the_wire(name, valid), over_the_wire(name, dispatcher.messages)
 
     def _code(self, pack: Pack) -> LoadedCode:
         with self._lock:

@@ -15,7 +15,7 @@ from senmon.errors import ActionFailed
 log = logging.getLogger(__name__)
 
 MAX_RESULT_BYTES = 64 * 1024
-#: Events that record history or undo nothing: they change nothing here.
+#: Events that record history, or undo what is never undone here: a conversation is append-only.
 HARMLESS = frozenset(
     {
         "action",
@@ -27,11 +27,17 @@ HARMLESS = frozenset(
         "form_validation",
         "loop_interrupted",
         "resume",
+        "rewind",
         "session_ended",
         "session_started",
+        "undo",
         "user",
     }
 )
+
+
+#: Parts of a response that are no text: a reply can name them, pages don't show them.
+MEDIA = ("image", "attachment", "elements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,9 @@ def _objects(value: Any) -> bool:
 class ActionOutcome:
     """What an action did.
 
-    `result` is the merged `custom` JSON of its responses, or `{"text": …}` when there is none. `slots` are
-    the values it set. `handoff` is the reason when it asks for a person.
+    `result` is the merged `custom` JSON of its responses, or `{"text": …}` when there is none; the last
+    `image`, `attachment` and `elements` stand in it too. `slots` are the values it set. `handoff` is the
+    reason when it asks for a person.
     """
 
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +88,7 @@ class OutcomeBuilder:
         self._custom: dict[str, Any] = {}
         self._texts: list[str] = []
         self._buttons: list[Mapping[str, Any]] = []
+        self._media: dict[str, Any] = {}
         self._paused = False
 
     def add(self, name: str, reply: Reply) -> str | None:
@@ -98,7 +106,8 @@ class OutcomeBuilder:
 
     def outcome(self, name: str) -> ActionOutcome:
         """Raises ActionFailed when it is not JSON or larger than 64 KiB."""
-        result = self._custom or ({"text": "\n".join(self._texts)} if self._texts else {})
+        said = self._custom or ({"text": "\n".join(self._texts)} if self._texts else {})
+        result = {**self._media, **said}
         reason = self._custom.get("handoff")
         handoff = str(reason) if reason else ("paused" if self._paused else None)
         result, texts, buttons, slots = _bound(name, [result, self._texts, self._buttons, self._set])
@@ -107,7 +116,7 @@ class OutcomeBuilder:
     def _say(self, name: str, response: Mapping[str, Any]) -> None:
         template = response.get("response") or response.get("template")
         if template:
-            response = {**self._rendered(name, str(template), response), **_given(response)}
+            response = _merged(self._rendered(name, str(template), response), response)
         if isinstance(text := response.get("text"), str) and text.strip():
             self._texts.append(text.strip())
         if isinstance(custom := response.get("custom"), Mapping):
@@ -115,6 +124,7 @@ class OutcomeBuilder:
         buttons = response.get("buttons")
         if isinstance(buttons, list):
             self._buttons += [button for button in buttons if isinstance(button, Mapping)]
+        self._media.update({key: response[key] for key in MEDIA if response.get(key)})
 
     def _rendered(self, name: str, template: str, response: Mapping[str, Any]) -> dict[str, Any]:
         if template not in self._responses:
@@ -153,8 +163,11 @@ class OutcomeBuilder:
         self._set[slot] = value
 
 
-def _given(response: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in response.items() if value and key in ("text", "custom", "buttons")}
+def _merged(rendered: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the action gave wins over the response's own parts; its buttons come after the response's."""
+    parts = {key: value for key, value in given.items() if value and key in ("text", "custom", *MEDIA)}
+    buttons = [*(rendered.get("buttons") or ()), *(given.get("buttons") or ())]
+    return {**rendered, **parts, "buttons": buttons}
 
 
 def _refuse_form(name: str, event: Mapping[str, Any]) -> None:

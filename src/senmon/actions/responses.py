@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """`raw[name]` is the list of variations as written. The first one without a channel is used."""
+    """`raw[name]` is the list of variations as written.
+
+    Of those without a channel the first one whose `condition` holds is used, else the first without one.
+    """
 
     raw: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -28,8 +32,7 @@ class Responses:
 
         Raises KeyError when there is no such response.
         """
-        variations = self.raw[name]
-        chosen = next((each for each in variations if not each.get("channel")), variations[0])
+        chosen = _chosen(self.raw[name], values)
         filled = _fill(chosen, values)
         return {
             "text": filled.get("text"),
@@ -37,7 +40,31 @@ class Responses:
             "custom": filled.get("custom") or {},
             "image": filled.get("image"),
             "attachment": filled.get("attachment"),
+            "elements": filled.get("elements") or [],
         }
+
+
+def _chosen(variations: list[dict[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+    pool = [each for each in variations if not each.get("channel")] or variations
+    holding = (each for each in pool if each.get("condition") and _holds(each["condition"], values))
+    plain = (each for each in pool if not each.get("condition"))
+    return next(holding, None) or next(plain, {})
+
+
+def _holds(conditions: Any, values: Mapping[str, Any]) -> bool:
+    """Rasa's conditional responses: every slot has the wanted value, case aside."""
+    if not isinstance(conditions, list):
+        return False
+    return all(
+        isinstance(each, dict)
+        and each.get("type") == "slot"
+        and _folded(values.get(str(each.get("name")))) == _folded(each.get("value"))
+        for each in conditions
+    )
+
+
+def _folded(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _fill(value: Any, values: Mapping[str, Any]) -> Any:
@@ -53,6 +80,26 @@ def _fill(value: Any, values: Mapping[str, Any]) -> Any:
 def _shown(match: re.Match[str], values: Mapping[str, Any]) -> str:
     value = values.get(match.group(1))
     return match.group(0) if value is None else str(value)
+
+
+class ResponsesCache:
+    """The responses of each pack, read again when the file changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[int, int], Responses]] = {}
+
+    async def get(self, folder: Path) -> Responses:
+        """Parses outside the event loop, once per version of the file. Raises as `load_responses` does."""
+        try:
+            status = (folder / FILE).stat()
+        except OSError:
+            return Responses()
+        stamp = (status.st_mtime_ns, status.st_size)
+        known = self._known.get(folder)
+        if known is None or known[0] != stamp:
+            known = (stamp, await asyncio.to_thread(load_responses, folder))
+            self._known[folder] = known
+        return known[1]
 
 
 def load_responses(folder: Path) -> Responses:

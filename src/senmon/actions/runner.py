@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from senmon.actions.arguments import CUSTOMER_SLOT, check_arguments
 from senmon.actions.in_process import InProcess
 from senmon.actions.reply import ActionOutcome, OutcomeBuilder, Reply
-from senmon.actions.responses import Responses, load_responses
+from senmon.actions.responses import Responses, ResponsesCache
 from senmon.actions.tracker import domain_of, tracker_state
 from senmon.errors import ActionDenied, ActionFailed, ActionUnknown, PackCodeNotAllowed, SenmonError
 from senmon.messages import Identity, Message
@@ -52,6 +52,7 @@ class ActionRunner:
         self._allowed = allowed
         self._in_process = InProcess()
         self._servers: ActionServer | None = None
+        self._responses = ResponsesCache()
 
     async def run(self, request: ActionRequest) -> ActionOutcome:
         """Runs the action and its followups, `spec.timeout_seconds` together.
@@ -88,7 +89,7 @@ class ActionRunner:
             )
 
     async def _steps(self, request: ActionRequest) -> ActionOutcome:
-        responses = load_responses(request.pack.path)
+        responses = await self._responses.get(request.pack.path)
         slots = {**request.slots, **request.arguments, CUSTOMER_SLOT: request.identity.customer}
         builder = OutcomeBuilder(slots, responses)
         step: str | None = request.spec.name

@@ -13,6 +13,8 @@ from senmon.packs.pack import Pack
 
 #: Older messages don't travel to an action.
 MAX_EVENTS = 100
+CHANNEL = "senmon"
+_VALIDATION = "validate_"
 
 
 def tracker_state(
@@ -26,10 +28,14 @@ def tracker_state(
     """The `tracker` of a webhook payload; `Tracker.from_dict` reads it.
 
     Arguments are entities of the latest message too, so that actions that read
-    `get_latest_entity_values` work. Intents are unknown here, as under an LLM-driven assistant.
+    `get_latest_entity_values` work, and slots just set, so that a ValidationAction has something to judge.
+    Intents are unknown here, as under an LLM-driven assistant.
     """
     recent = messages[-MAX_EVENTS:]
     events = [event for message in recent if (event := _event(message)) is not None]
+    events += [
+        {"event": "slot", "timestamp": None, "name": key, "value": arguments[key]} for key in arguments
+    ]
     return {
         "sender_id": sender,
         "slots": dict(slots),
@@ -38,7 +44,7 @@ def tracker_state(
         "followup_action": None,
         "paused": False,
         "events": events,
-        "latest_input_channel": "senmon",
+        "latest_input_channel": CHANNEL,
         "active_loop": {},
         "latest_action_name": "action_listen",
         "stack": [],
@@ -54,6 +60,7 @@ def _event(message: Message) -> dict[str, Any] | None:
             "timestamp": None,
             "text": message.content,
             "parse_data": parsed,
+            "input_channel": CHANNEL,
             "metadata": {},
         }
     if message.role == "assistant" and message.content:
@@ -89,8 +96,17 @@ def domain_of(pack: Pack, slots: Mapping[str, Any], responses: Responses) -> dic
         "slots": described,
         "responses": responses.raw,
         "actions": sorted(pack.actions),
-        "forms": {},
+        "forms": _forms(pack),
         "e2e_actions": [],
+    }
+
+
+def _forms(pack: Pack) -> dict[str, Any]:
+    """A declared FormValidationAction finds its form here: its arguments are the form's slots."""
+    return {
+        name.removeprefix(_VALIDATION): {"required_slots": list(spec.parameters.get("properties", {}))}
+        for name, spec in pack.actions.items()
+        if name.startswith(_VALIDATION)
     }
 
 
