@@ -15,7 +15,8 @@ from senmon.bases.catalog import EMBEDDED
 from senmon.bases.facts import load_seconds, parameter_count
 from senmon.errors import AdapterError, SenmonError
 from senmon.packs.pack import Pack
-from senmon.settings import Settings
+from senmon.packs.reach import destinations
+from senmon.settings import Settings, variable
 from senmon.workspace import Workspace, promoted_here
 
 State = Literal["ok", "note", "fault"]
@@ -120,8 +121,16 @@ def _packs(workspace: Workspace) -> Iterator[Finding]:
     for pack in packs.values():
         state = workspace.permissions.state(pack)
         allowed = state in ("allowed", "no code")
-        remedy = "" if allowed else f"read its actions.py, then `senmon packs allow {pack.name}`"
-        yield Finding("pack", "ok" if allowed else "note", f"{pack.label}, its Python: {state}", remedy)
+        remedy = "" if allowed else f"read its code and addresses, then `senmon packs allow {pack.name}`"
+        yield Finding("pack", "ok" if allowed else "note", f"{pack.label}, its actions: {state}", remedy)
+        yield from _variables(pack)
+
+
+def _variables(pack: Pack) -> Iterator[Finding]:
+    """Those that its actions send as headers."""
+    for name in sorted({name for each in destinations(pack) for name in each.variables}):
+        if not variable(name):
+            yield Finding(f"actions of {pack.name}", "fault", f"{name} is not set", f"export {name}=…")
 
 
 def _adapters(workspace: Workspace) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from senmon.errors import ConfigError
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def variable(name: str) -> str | None:
+    """A variable of the environment, for headers that a pack declares: never one of senmon's own."""
+    return None if name.upper().startswith("SENMON_") else os.environ.get(name)
 
 
 def _split(value: object) -> object:

@@ -22,7 +22,7 @@ from senmon.errors import ConfigError, PackError, PackNotFound
 from senmon.packs.loader import discover, load_pack
 from senmon.packs.pack import Pack
 from senmon.packs.permission import Permissions
-from senmon.settings import Settings
+from senmon.settings import Settings, variable
 
 if TYPE_CHECKING:
     from senmon.assistant import Assistant, Catalog
@@ -186,7 +186,8 @@ class Workspace:
         from senmon.actions.runner import ActionRunner
         from senmon.assistant import Assistant
 
-        return Assistant(self.engine(), ActionRunner(self.permissions.allowed), lambda: self.catalog)
+        actions = ActionRunner(self.permissions.allowed, variable)
+        return Assistant(self.engine(), actions, lambda: self.catalog)
 
     async def stop(self) -> None:
         self._started = False

@@ -19,6 +19,7 @@ from senmon.packs.manifest import ActionSpec
 from senmon.packs.pack import Pack
 
 if TYPE_CHECKING:
+    from senmon.actions.http import HttpActions
     from senmon.actions.server import ActionServer
 
 __all__ = ["ActionOutcome", "ActionRequest", "ActionRunner"]
@@ -46,12 +47,19 @@ class ActionRequest:
 
 
 class ActionRunner:
-    """`allowed(pack)` says whether the operator lets this pack's code run, or its action server be called."""
+    """`allowed(pack)` says whether the operator lets this pack's code run, or its addresses be called.
 
-    def __init__(self, allowed: Callable[[Pack], bool]) -> None:
+    `environment` gives the variables that headers of declared actions name; without it there are none.
+    """
+
+    def __init__(
+        self, allowed: Callable[[Pack], bool], environment: Callable[[str], str | None] = lambda name: None
+    ) -> None:
         self._allowed = allowed
+        self._environment = environment
         self._in_process = InProcess()
         self._servers: ActionServer | None = None
+        self._https: HttpActions | None = None
         self._responses = ResponsesCache()
 
     async def run(self, request: ActionRequest) -> ActionOutcome:
@@ -85,7 +93,7 @@ class ActionRunner:
         if not self._allowed(pack):
             raise PackCodeNotAllowed(
                 f"The actions of the pack `{pack.name}` may not run here.",
-                remedy=f"read its code, then: senmon packs allow {pack.name}",
+                remedy=f"read its code and addresses, then: senmon packs allow {pack.name}",
             )
 
     async def _steps(self, request: ActionRequest) -> ActionOutcome:
@@ -108,6 +116,9 @@ class ActionRunner:
         if name.startswith("utter_") and name in responses:
             builder.utter(name)
             return None
+        spec = request.pack.actions.get(name)
+        if spec is not None and spec.http is not None:
+            return builder.add(name, await self._declared(request, spec, builder.slots))
         tracker = tracker_state(
             sender=request.sender,
             slots=builder.slots,
@@ -128,9 +139,26 @@ class ActionRunner:
         self, request: ActionRequest, name: str, tracker: dict[str, Any], domain: dict[str, Any]
     ) -> Reply:
         actions, timeout = request.pack.manifest.actions, request.spec.timeout_seconds
+        if actions.runtime == "http":
+            raise ActionUnknown(f"The pack `{request.pack.name}` declares no request `{name[:64]}`.")
         if actions.runtime == "in_process":
             return await self._in_process.call(request.pack, name, tracker, domain, timeout)
         return await self._server().call(actions.url, name, tracker, domain, timeout)
+
+    async def _declared(self, request: ActionRequest, spec: ActionSpec, slots: Mapping[str, Any]) -> Reply:
+        if self._https is None:
+            from senmon.actions.http import HttpActions
+
+            self._https = HttpActions(self._environment)
+        return await self._https.call(
+            request.pack,
+            spec,
+            slots=slots,
+            arguments=request.arguments,
+            identity=request.identity,
+            messages=request.messages,
+            sender=request.sender,
+        )
 
     def _server(self) -> ActionServer:
         if self._servers is None:

@@ -61,7 +61,7 @@ class ActionServer:
     async def _post(self, url: str, payload: dict[str, Any], timeout: float) -> tuple[int, bytes]:
         # No proxies from the environment: the payload holds what customers said.
         client = httpx.AsyncClient(
-            verify=_tls(), timeout=timeout, trust_env=False, transport=self._transport, follow_redirects=False
+            verify=tls(), timeout=timeout, trust_env=False, transport=self._transport, follow_redirects=False
         )
         async with client, client.stream("POST", url, json=payload) as response:
             body = bytearray()
@@ -100,5 +100,5 @@ def rasa_version() -> str:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()

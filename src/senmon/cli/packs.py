@@ -11,7 +11,7 @@ from rich.text import Text
 
 from senmon.cli import output
 from senmon.errors import DataInvalid
-from senmon.settings import Settings
+from senmon.settings import Settings, variable
 
 if TYPE_CHECKING:
     from senmon.packs.pack import Pack
@@ -20,34 +20,57 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the pack, or its folder.")]
 
-app = typer.Typer(help="The packs there are, and which of them may run their Python.")
+app = typer.Typer(help="The packs there are, and which of them may run their actions.")
 
 
 @app.callback(invoke_without_command=True)
 def packs(context: typer.Context, json: Json = False) -> None:
-    """List the packs: version, examples, released adapter, whether their Python may run."""
+    """List the packs: version, examples, released adapter, whether their actions may run."""
     if context.invoked_subcommand is None:
         _list(json)
 
 
 @app.command("list")
 def list_packs(json: Json = False) -> None:
-    """List the packs: version, examples, released adapter, whether their Python may run."""
+    """List the packs: version, examples, released adapter, whether their actions may run."""
     _list(json)
 
 
 @app.command()
 def allow(name: Name, json: Json = False) -> None:
-    """Let the pack's Python run, as it is now. A changed line asks again."""
+    """Let the pack's actions run as they are now: its Python, and the addresses that it calls.
+
+    A changed line of code asks again, and so does another address, header or variable.
+    """
     workspace = _workspace()
     pack = workspace.pack(name)
     workspace.permissions.allow(pack)
     state = workspace.permissions.state(pack)
-    data = {"pack": pack.name, "state": state, "code_digest": pack.code_digest}
-    words = (
-        "has no Python to allow" if state == "no code" else f"may run its Python ({pack.code_digest[:12]})"
-    )
-    output.emit(data, Text(f"{pack.name} {words}"), json=json)
+    calls = _calls(pack)
+    data = {"pack": pack.name, "state": state, "code_digest": pack.code_digest, "calls": calls}
+    output.emit(data, Text(_allowed(pack, state, calls)), json=json)
+
+
+def _allowed(pack: Pack, state: str, calls: list[dict[str, Any]]) -> str:
+    if state == "no code":
+        return f"{pack.name} has nothing to allow: neither Python nor addresses"
+    lines = [f"{pack.name} may run its Python ({pack.code_digest[:12]})"] if pack.code_digest else []
+    if calls:
+        lines.append(f"{pack.name} may call:")
+        lines += [f"  {call['method']} {call['url']}  ({call['action']})" for call in calls]
+    for name in sorted({name for call in calls for name in call["variables"]}):
+        known = "" if variable(name) else "; not set here: set it for the server"
+        lines.append(f"  with the variable {name} of the environment{known}")
+    return "\n".join(lines)
+
+
+def _calls(pack: Pack) -> list[dict[str, Any]]:
+    from senmon.packs.reach import destinations
+
+    return [
+        {"action": each.action, "method": each.method, "url": each.url, "variables": list(each.variables)}
+        for each in destinations(pack)
+    ]
 
 
 def new(
@@ -77,7 +100,7 @@ def _list(json: bool) -> None:
     workspace = _workspace()
     found = discover(workspace.settings.packs)
     rows = [_row(pack, workspace) for pack in found.packs]
-    table = Table("pack", "version", "examples", "adapter", "Python")
+    table = Table("pack", "version", "examples", "adapter", "actions")
     for row in rows:
         adapter = "released" if row["released_adapter"] else "—"
         table.add_row(row["name"], row["version"], str(row["examples"] or "broken"), adapter, row["code"])

@@ -9,6 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from senmon.errors import Problem
+from senmon.packs.http_rules import http_problems
 from senmon.packs.inventory import Inventory
 from senmon.packs.manifest import ActionSpec, PackManifest
 from senmon.packs.yaml_text import Place, YamlText, dotted
@@ -32,9 +33,12 @@ def action_problems(
         why = "an action server needs its address" if not actions.url else "is not an http address"
         yield problem(("actions", "url"), why, "add url: http://127.0.0.1:5055/webhook")
     code = {"actions.py", "actions/__init__.py"} & set(files.files)
-    if actions.runtime == "in_process" and actions.specs and not code:
+    coded = any(spec.http is None for spec in actions.specs)
+    if actions.runtime == "in_process" and coded and not code:
         why = "actions run in process but there is no actions.py"
         yield problem(("actions", "specs"), why, "add actions.py, or set runtime: server with a url")
+    for place, why, remedy in http_problems(manifest):
+        yield problem(place, why, remedy)
     seen: set[str] = set()
     for index, spec in enumerate(actions.specs):
         if spec.name in seen:

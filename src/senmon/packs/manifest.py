@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from senmon.packs.http_spec import HttpCall, HttpService
+from senmon.packs.strict import Strict as Strict
 
 #: Model names on the OpenAI API that can't be pack names.
 RESERVED_NAMES = frozenset({"auto", "none", "router", "base"})
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,47}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Positive = Annotated[int, Field(gt=0)]
-
-
-class Strict(BaseModel):
-    """Frozen, no unknown field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 class Persona(Strict):
@@ -79,18 +76,23 @@ class ActionSpec(Strict):
     )
     label: str = Field("", description="Shown while it runs, for example `looking up your order`.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="An action that takes longer has failed.")
+    http: HttpCall | None = Field(
+        None, description="The request that this action is, instead of Python code."
+    )
 
 
 class Actions(Strict):
     """The actions of a pack and where they run."""
 
-    runtime: Literal["in_process", "server"] = Field(
+    runtime: Literal["in_process", "server", "http"] = Field(
         "in_process",
-        description="`in_process`: `actions.py` of the pack. `server`: a rasa-sdk action server.",
+        description="`in_process`: `actions.py` of the pack. `server`: a rasa-sdk action server. `http`: every "
+        "action is declared by its `http`. Single actions may have an `http` under any runtime.",
     )
     url: str = Field(
         "", description="Webhook of the action server, for example http://127.0.0.1:5055/webhook."
     )
+    http: HttpService = Field(HttpService(), description="What the HTTP actions share.")
     specs: tuple[ActionSpec, ...] = Field((), description="The actions that the model may call.")
 
 
@@ -202,6 +204,11 @@ class Texts(Strict):
     failed: str = Field(
         "That did not work on our side just now. Please try again, or ask for a person.",
         description="An action failed.",
+    )
+    other_language: dict[str, str] = Field(
+        default_factory=dict,
+        description="Language (`de`) → reply to a message in it, which offers a person. English and Japanese "
+        "ones are there; others get the English one.",
     )
 
 

@@ -1,6 +1,7 @@
-"""Which packs' Python may run: the operator's word, bound to the digest of the code.
+"""Which packs' actions may run: the operator's word, bound to a digest of their code and their addresses.
 
-A pack is data until its operator runs `senmon packs allow NAME`. A changed line of code asks again.
+A pack is data until its operator runs `senmon packs allow NAME`. A changed line of code asks again, and so
+does another address, header or variable of an action that runs elsewhere.
 """
 
 from __future__ import annotations
@@ -14,23 +15,28 @@ from typing import Literal
 from senmon.errors import ConfigError
 from senmon.packs.atomic import replaced_file
 from senmon.packs.pack import Pack
+from senmon.packs.reach import permission_digest
 
 CodeState = Literal["allowed", "changed", "not allowed", "no code"]
 SHIPPED = "shipped.json"
 
 
 class Permissions:
-    """The permissions kept in `home` (`SENMON_HOME`), in one JSON file {pack name: code digest}."""
+    """The permissions kept in `home` (`SENMON_HOME`), in one JSON file {pack name: digest}."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / "permissions.json"
 
     def state(self, pack: Pack) -> CodeState:
-        """`changed`: another version of its code was allowed. Raises ConfigError when the file is broken."""
-        if not pack.code_digest:
+        """`changed`: another version was allowed; `no code`: there is nothing to allow.
+
+        Raises ConfigError when the file is broken.
+        """
+        digest = permission_digest(pack)
+        if not digest:
             return "no code"
         granted = self._read().get(pack.name)
-        if pack.code_digest in (granted, shipped_digests().get(pack.name)):
+        if digest in (granted, shipped_digests().get(pack.name)):
             return "allowed"
         return "changed" if granted else "not allowed"
 
@@ -38,8 +44,8 @@ class Permissions:
         return self.state(pack) in ("allowed", "no code")
 
     def allow(self, pack: Pack) -> None:
-        """Allows exactly the code that `pack` was loaded with."""
-        granted = {**self._read(), pack.name: pack.code_digest}
+        """Allows exactly the code and the addresses that `pack` was loaded with."""
+        granted = {**self._read(), pack.name: permission_digest(pack)}
         with replaced_file(self.path) as file:
             file.write(json.dumps(granted, indent=2, sort_keys=True) + "\n")
 
@@ -66,7 +72,7 @@ def _digests(data: bytes, place: str) -> dict[str, str]:
 
 
 def shipped_digests() -> Mapping[str, str]:
-    """Code digests of the packs that come with senmon: these are allowed without asking."""
+    """Digests of the packs that come with senmon: these are allowed without asking."""
     return _digests(files("senmon.packs").joinpath(SHIPPED).read_bytes(), SHIPPED)
 
 
@@ -76,7 +82,7 @@ def write_shipped(packs: Iterable[Pack], path: Path | None = None) -> Path:
     `write_shipped(discover([Path("domains")]).all_or_raise())`
     """
     target = path or Path(__file__).with_name(SHIPPED)
-    digests = {pack.name: pack.code_digest for pack in packs if pack.code_digest}
+    digests = {pack.name: digest for pack in packs if (digest := permission_digest(pack))}
     with replaced_file(target) as file:
         file.write(json.dumps(digests, indent=2, sort_keys=True) + "\n")
     return target
