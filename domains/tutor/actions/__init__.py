@@ -2,7 +2,8 @@
 
 The model only chooses among them. All maths is done here, by exact algebra; replies refer to the results by
 name. The slots `open`, `problem`, `answer`, `steps`, `level`, `budget`, `may_tell` and `progress` are the
-vault: they are state on the server and never part of the prompt.
+vault; `observed` is what was seen of the pupil's skills, `given` the exercises from the teacher's lists. They
+are state on the server and never part of the prompt.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from senmon.checks.maths_grammar import parse_alternatives
 from senmon.checks.maths_nodes import statement_variables
 from senmon.errors import Unparsable
 
-from .judging import judge
+from . import exercises
+from .classroom import Budget, budget_of
+from .judging import Judgement, judge
+from .mastery import Observation, added, observations, weakest
 from .solution import Solution, TooHardError
 from .solver import solve
 
 NO_PROBLEM = "There is no open problem yet. Send me an equation or a sum."
 FINISHED = "That problem is finished. Send me a new one."
 ANOTHER = "Send me the next problem when you like."
-#: Requests for help before the answer is told, at least.
-LEAST_HINTS = 4
+NO_MORE_HINTS = "Those were all my hints. Try it once more, or show your working to your teacher."
+#: Exercises that a conversation remembers, so that none comes twice.
+REMEMBERED = 100
 
 
 class OpenProblem(Action):
@@ -41,7 +46,7 @@ class OpenProblem(Action):
         except TooHardError as reason:
             dispatcher.utter_message(json_message={"status": "not opened", "hint": {"text": str(reason)}})
             return [SlotSet("problem", kept)]
-        hints = _ladder(solution)
+        hints = _ladder(solution, tracker)
         dispatcher.utter_message(
             json_message={
                 "status": "opened",
@@ -50,18 +55,37 @@ class OpenProblem(Action):
                 "hint": {"text": hints[0]},
             }
         )
-        return _slots(
-            opened=solution.text,
-            problem=solution.text,
-            skill=solution.skill,
-            answer=list(solution.answers),
-            steps=[step.done for step in solution.steps],
-            progress=solution.text,
-            open=True,
-            may_tell=False,
-            level=0,
-            budget=len(hints),
+        return _opened(solution, len(hints))
+
+
+class GiveExercise(Action):
+    """Opens a problem from the teacher's lists: on the topic that the pupil names, else on the weakest skill."""
+
+    def name(self) -> str:
+        return "give_exercise"
+
+    def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[dict[str, Any]]:
+        words = str(tracker.get_slot("topic") or "")
+        given = [str(text) for text in tracker.get_slot("given") or []]
+        seen = observations(tracker.get_slot("observed"))
+        found = exercises.pick(words, given, weakest(seen))
+        if found is None:
+            known = ", ".join(sorted({one.topic or one.skill for one in exercises.exercises()})[:12])
+            text = (
+                f"I have no exercise about that. I have: {known}." if known else "I have no exercises here."
+            )
+            dispatcher.utter_message(json_message={"status": "not opened", "hint": {"text": text}})
+            return _slots(topic=None)
+        solution = solve(found.text)
+        dispatcher.utter_message(
+            json_message={
+                "status": "opened",
+                "problem": {"text": solution.text},
+                "skill": solution.skill,
+            }
         )
+        given = [*given, found.text][-REMEMBERED:]
+        return _opened(solution, len(_ladder(solution, tracker))) + _slots(topic=None, given=given)
 
 
 class CheckAnswer(Action):
@@ -80,17 +104,18 @@ class CheckAnswer(Action):
         progress = str(tracker.get_slot("progress") or problem)
         judgement = judge(str(problem), attempt)
         result: dict[str, Any] = {"verdict": judgement.outcome, "feedback": {"text": judgement.said}}
+        changed: dict[str, Any] = {"problem": problem, "observed": _observed(tracker, judgement)}
         if judgement.outcome == "correct":
             result["hint"] = {"text": ANOTHER}
             dispatcher.utter_message(json_message=result)
-            return _slots(open=False, level=0, problem=problem)
-        changed: dict[str, Any] = {"problem": problem}
+            return _slots(open=False, level=0, **changed)
         if judgement.progress and judgement.progress != progress:
             progress = judgement.progress
-            changed |= {"progress": progress, "level": 0, "budget": len(_ladder(solve(progress)))}
+            changed |= {"progress": progress, "level": 0}
+            changed["budget"] = len(_ladder(solve(progress), tracker))
         if judgement.mistake is not None:
             result["error"] = {"name": judgement.mistake.name}
-        hints = _ladder(solve(progress))
+        hints = _ladder(solve(progress), tracker)
         level = int(changed.get("level", tracker.get_slot("level") or 0))
         result["hint"] = {"text": hints[min(level, len(hints) - 1)]}
         dispatcher.utter_message(json_message=result)
@@ -109,16 +134,55 @@ class NextHint(Action):
             dispatcher.utter_message(json_message={"hint": {"text": FINISHED if problem else NO_PROBLEM}})
             return []
         solution = solve(str(tracker.get_slot("progress") or problem))
-        hints, level = _ladder(solution), int(tracker.get_slot("level") or 0) + 1
-        if level >= len(hints):
-            dispatcher.utter_message(json_message={"hint": {"text": solution.told()}})
-            return _slots(level=level, budget=len(hints), may_tell=True, open=False)
-        dispatcher.utter_message(json_message={"hint": {"text": hints[level]}})
-        return _slots(level=level, budget=len(hints))
+        hints, level = _ladder(solution, tracker), int(tracker.get_slot("level") or 0) + 1
+        asked = int(tracker.get_slot("hints") or 0) + 1
+        if level < len(hints):
+            dispatcher.utter_message(json_message={"hint": {"text": hints[level]}})
+            return _slots(level=level, budget=len(hints), hints=asked)
+        if not _budget(tracker).tell_answer:
+            dispatcher.utter_message(json_message={"hint": {"text": NO_MORE_HINTS}})
+            return _slots(budget=len(hints), hints=asked)
+        dispatcher.utter_message(json_message={"hint": {"text": solution.told()}})
+        told = Observation(str(tracker.get_slot("skill") or solution.skill), False, asked, "told")
+        observed = added(tracker.get_slot("observed"), told)
+        return _slots(
+            level=level, budget=len(hints), may_tell=True, open=False, hints=asked, observed=observed
+        )
 
 
-def _ladder(solution: Solution) -> tuple[str, ...]:
-    return solution.hints(LEAST_HINTS)
+def _budget(tracker: Any) -> Budget:
+    return budget_of(tracker.get_slot("customer_id"))
+
+
+def _ladder(solution: Solution, tracker: Any) -> tuple[str, ...]:
+    budget = _budget(tracker)
+    return solution.hints(budget.hints)[: budget.most_hints]
+
+
+def _opened(solution: Solution, budget: int) -> list[dict[str, Any]]:
+    return _slots(
+        opened=solution.text,
+        problem=solution.text,
+        skill=solution.skill,
+        answer=list(solution.answers),
+        steps=[step.done for step in solution.steps],
+        progress=solution.text,
+        open=True,
+        may_tell=False,
+        level=0,
+        budget=budget,
+        hints=0,
+    )
+
+
+def _observed(tracker: Any, judgement: Judgement) -> list[Any]:
+    """The pupil's record; steps on the way and what can't be read say nothing of a skill."""
+    kept = tracker.get_slot("observed")
+    if judgement.outcome not in ("correct", "wrong"):
+        return kept if isinstance(kept, list) else []
+    error = judgement.mistake.name if judgement.mistake else ""
+    skill, hints = str(tracker.get_slot("skill") or ""), int(tracker.get_slot("hints") or 0)
+    return added(kept, Observation(skill, judgement.outcome == "correct", hints, error))
 
 
 def _slots(**values: Any) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from senmon.checks.maths_nodes import (
     Binary,
     Node,
     Number,
+    Percent,
     Statement,
     Variable,
     literal,
@@ -32,10 +33,18 @@ from .solver import solve
 
 Outcome = Literal["correct", "step_ok", "wrong", "unclear"]
 _LEAD = re.compile(
-    r"^\W*(?:(?:so|is it|it is|it's|its|i got|i get|i think|maybe|the answer is|answer|=|then|and)"
-    r"\s*[:,]?\s*)+",
+    r"^(?:(?:\b(?:so|is it|it is|it[’']?s|i got|i get|i think|i mean|i meant|maybe|the answer is|answer|then|and|sorry"
+    r"|no|wait|oops|ok|okay|about)\b|=)\s*[:,]?\s*)+",
     re.IGNORECASE,
 )
+#: `x is two`, `y equals minus a half`.
+_NAMED = re.compile(r"^([a-z])\s*(?:=|\bis\b|\bequals\b|\bis equal to\b)\s*", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,.])")
+_OR = re.compile(r"\s+(?:or|and)\s+", re.IGNORECASE)
+#: `3x = 18 x = 6`, or one line below the other.
+_NEXT_LINE = re.compile(r"\s*[\n;⇒→]\s*|\s*=>\s*|(?<=[\d)])\s+(?=[a-z]\s*=)", re.IGNORECASE)
+MOST_ANSWERS, MOST_LINES = 6, 8
+_LATEX_SHORT = re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,24 @@ _OPENINGS = {"correct": "That's right!", "step_ok": "Good.", "wrong": "Not quite
 
 
 def judge(problem_text: str, attempt: str) -> Judgement:
-    """Whether `attempt` answers the problem, is a right step on the way, or is wrong."""
+    """Whether `attempt` answers the problem, is a right step on the way, or is wrong.
+
+    Of several lines the first wrong one counts, else the last.
+    """
     problem, solution = read_problem(problem_text), solve(problem_text)
+    if len(solution.answers) > 1:
+        return _judged(problem, solution, _NEXT_LINE.sub(" or ", attempt.strip()))
+    judged = None
+    for line in _NEXT_LINE.split(attempt.strip())[:MOST_LINES]:
+        judged = _judged(problem, solution, line)
+        if judged.outcome == "wrong":
+            break
+    return judged or _judged(problem, solution, "")
+
+
+def _judged(problem: Problem, solution: Solution, attempt: str) -> Judgement:
     try:
-        statements = _read(attempt)
+        statements = _read(attempt, one=len(solution.answers) == 1)
     except Unparsable:
         return Judgement(
             "unclear", "I could not read that as maths. Write just the number, or the whole line."
@@ -70,12 +93,22 @@ def judge(problem_text: str, attempt: str) -> Judgement:
     return _equation(problem.statement, solution, statements)
 
 
-def _read(text: str) -> tuple[Statement, ...]:
-    trimmed = _LEAD.sub("", text.strip()).strip(" .?!;")
-    value = spelled(trimmed)
-    if value is not None:
-        return (Statement((Number(value),)),)
-    return parse_alternatives(trimmed)
+def _read(text: str, *, one: bool) -> tuple[Statement, ...]:
+    """`one`: one number is asked for, so that `0,5` is a decimal and not two answers."""
+    trimmed = _LEAD.sub("", text.strip().strip("$ ")).strip(" .?!;$")
+    trimmed = _LATEX_SHORT.sub(r"\\frac{\1}{\2}", trimmed)
+    if one:
+        trimmed = _DECIMAL_COMMA.sub(r"\1.\2", trimmed)
+    named = _NAMED.match(trimmed)
+    value = spelled(trimmed[named.end() :] if named else trimmed)
+    if value is None:
+        several = [spelled(part) for part in _OR.split(trimmed)]
+        found = tuple(Statement((Number(part),)) for part in several if part is not None)
+        return found if len(found) == len(several) <= MOST_ANSWERS else parse_alternatives(trimmed)
+    number = Number(value)
+    if named is None:
+        return (Statement((number,)),)
+    return (Statement((Variable(named[1]), number), ("=",)),)
 
 
 def _finished(node: Node) -> Fraction | None:
@@ -100,13 +133,20 @@ def _claim(statement: Statement, letter: str) -> Node | None:
     """The number that the letter is said to be: `6`, `x = 6`, `18 ÷ 3 = x`."""
     if not statement.relations:
         return None if variables(statement.sides[0]) else statement.sides[0]
-    if len(statement.sides) == 2 and statement.is_equation:
-        left, right = statement.sides
-        if mistakes.is_letter(left, letter) and not variables(right):
-            return right
-        if mistakes.is_letter(right, letter) and not variables(left):
-            return left
+    if not statement.is_equation:
+        return None
+    for first, *others in (statement.sides, statement.sides[::-1]):
+        if mistakes.is_letter(first, letter) and not any(map(variables, others)):
+            return others[-1] if _all_equal(others) else None
     return None
+
+
+def _all_equal(sides: list[Node]) -> bool:
+    """Whether sums without letters have the same value, as in `12/4 = 3`."""
+    try:
+        return len({evaluate(side) for side in sides}) == 1
+    except BeyondError:
+        return False
 
 
 def _claimed(problem: Statement, letter: str, solution: Solution, claims: list[Node]) -> Judgement:
@@ -151,6 +191,8 @@ def _line(problem: Statement, letter: str, attempt: Statement) -> Judgement:
         return _true_sum(attempt)
     if names != {letter}:
         return Judgement("unclear", f"Stay with the letter {letter}, please.")
+    if not _all_equal([side for side in attempt.sides if not variables(side)] or [Number(Fraction(0))]):
+        return Judgement("wrong", _SLIP.text, _SLIP)
     agreed = agrees(attempt, problem)
     if agreed is None:
         return Judgement("unclear", "I can't judge that line. Try a smaller step.")
@@ -161,6 +203,10 @@ def _line(problem: Statement, letter: str, attempt: Statement) -> Judgement:
     if same_line(attempt, problem):
         return Judgement("step_ok", "That is where we are now. What comes next?")
     return Judgement("step_ok", "That line follows.", progress=_worth(attempt))
+
+
+_SLIP = Mistake("arithmetic slip", "The idea is right, but one of the sums does not come out.")
+_UNIT = Mistake("percent sign", "Look at the unit: is a percentage asked for, or the number itself?")
 
 
 def same_line(one: Statement, other: Statement) -> bool:
@@ -219,7 +265,9 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
         return Judgement("step_ok", "That sum is right.")
     if values[0] in _on_the_way(solution):
         return Judgement("step_ok", "That is right for this part.")
-    mistake = mistakes.in_sum(problem.statement.sides[0], values[0]) if not letters else mistakes.UNKNOWN
+    if isinstance(sides[-1], Percent) and values[0] * 100 == wanted:
+        return Judgement("wrong", _UNIT.text, _UNIT)
+    mistake = mistakes.in_value(problem.statement.sides[0], letters, values[0])
     return Judgement("wrong", mistake.text, mistake)
 
 

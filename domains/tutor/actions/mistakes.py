@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +21,8 @@ from senmon.checks.maths_nodes import (
 )
 from senmon.checks.maths_problem import agrees
 
-from .equations import line_of
+from . import writing
+from .equations import Line, line_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ _SUBTRACTED = Mistake(
 _DIVIDED = Mistake("wrong inverse", "You divided where you should multiply: ÷ is undone by ×.")
 _INVERTED = Mistake("division the wrong way round", "You divided the wrong way round: swap the two numbers.")
 _HALF_BRACKET = Mistake("distribution error", "The number in front of a bracket multiplies every term in it.")
+_FORGOTTEN = Mistake("forgotten term", "A term got lost on the way: every term of the problem must be used.")
+_ONE_TERM = Mistake(
+    "divided one term only", "When you divide, every term on both sides must be divided, not only one."
+)
 _MOVED_LETTER = Mistake("sign error", "When a letter term goes to the other side, its sign changes too.")
 
 
@@ -65,23 +71,35 @@ def _wrong_roots(problem: Statement, letter: str, root: Fraction) -> Iterator[tu
     for changed in _half_expanded(problem):
         if (wrong := _root(changed, letter)) is not None and wrong != root:
             yield _HALF_BRACKET, wrong
-    line = line_of(problem, letter)
+    yield from _wrong_lines(line_of(problem, letter))
+
+
+def _wrong_lines(line: Line) -> Iterator[tuple[Mistake, Fraction]]:
+    """Wrong solutions of a·x + b = c·x + d, the likelier mistakes first."""
     a, b, c, d = line.a, line.b, line.c, line.d
     slope, rest = a - c, d - b
     if slope.denominator > 1 and rest:
         yield _DIVIDED, rest / slope.denominator
+    if b and d and slope:
+        yield _SIGN, (d + b) / slope
     if slope not in (0, 1):
         yield _UNDIVIDED, rest
-        yield _SIGN, (d + b) / slope
+        if b and d and not c:
+            yield _FORGOTTEN, d / slope
+            yield _ONE_TERM, d / slope - b
+            yield _ONE_TERM, d - b / slope
         yield _MULTIPLIED, rest * slope
         yield _SUBTRACTED, rest - slope
         if rest:
             yield _INVERTED, slope / rest
-    elif b:
-        yield _SIGN, (d + b) / slope
     if a and c and a + c:
         yield _MOVED_LETTER, rest / (a + c)
         yield _MOVED_LETTER, (d + b) / (a + c)
+    if a and c and b and d:
+        yield _FORGOTTEN, d / slope
+        yield _FORGOTTEN, -b / slope
+    if a and c and rest:
+        yield _FORGOTTEN, rest / a
 
 
 def _root(statement: Statement, letter: str) -> Fraction | None:
@@ -157,12 +175,55 @@ def in_sum(problem: Node, value: Fraction) -> Mistake:
     return UNKNOWN
 
 
+def in_value(problem: Node, letters: dict[str, Fraction], value: Fraction) -> Mistake:
+    """For a wrong result of a sum, or of an expression with numbers put in for its letters."""
+    if letters:
+        try:
+            if evaluate(_side_by_side(problem, letters)) == value:
+                return _SIDE_BY_SIDE
+        except BeyondError:
+            pass
+        problem = writing.substituted(problem, letters)
+    return in_sum(problem, value)
+
+
+_SIDE_BY_SIDE = Mistake(
+    "written side by side", "A number beside a letter multiplies it: the digits do not stand side by side."
+)
+
+
+def _side_by_side(node: Node, letters: dict[str, Fraction]) -> Node:
+    """`3x` with x = 4 read as 34."""
+    match node:
+        case Binary("*", Number(factor), Variable(name), True) if letters.get(name, Fraction(-1)) >= 0:
+            return Number(Fraction(f"{factor}{letters[name]}")) if _digits(factor, letters[name]) else node
+        case Binary(operator, left, right, implicit):
+            return Binary(operator, _side_by_side(left, letters), _side_by_side(right, letters), implicit)
+        case Variable(name) if name in letters:
+            return Number(letters[name])
+    return node
+
+
+def _digits(*values: Fraction) -> bool:
+    return all(value.denominator == 1 and value < 10**6 for value in values)
+
+
 def _wrong_results(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
     match problem:
         case Binary("*", Percent(Number(share)), Number(whole)):
             yield (
                 Mistake("percent as a number", "Remember that percent means out of a hundred."),
                 share * whole,
+            )
+            yield (
+                Mistake("percent as a number", "That is the share alone. Now take it of the number."),
+                share / 100,
+            )
+            yield (
+                Mistake(
+                    "added the part", "That is the number with the part added. The part itself is asked for."
+                ),
+                whole + share * whole / 100,
             )
             yield (
                 Mistake("percent as a number", "Percent of a number is a part of it, not a division by it."),
@@ -178,12 +239,76 @@ def _wrong_results(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
                 yield from _wrong_fractions(operator, a, b)
             elif a is not None and b is not None:
                 yield from _wrong_operation(operator, a, b)
+    yield from _bracket_slips(problem)
     if (value := _left_to_right(problem)) is not None:
         yield Mistake("order of operations", "Mind the order: × and ÷ come before + and −."), value
+    for value in _with_a_term_lost(problem):
+        yield _FORGOTTEN, value
+
+
+_BRACKETS_IGNORED = Mistake("brackets ignored", "The brackets come first: what is inside belongs together.")
+
+
+def _bracket_slips(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
+    """`a × (b + c)`: the bracket multiplied on one term only; `(a + b) × c`: the bracket overlooked."""
+    for changed, mistake in ((_one_term(problem), _HALF_BRACKET), (_opened_up(problem), _BRACKETS_IGNORED)):
+        if changed == problem:
+            continue
+        try:
+            yield mistake, evaluate(changed)
+        except BeyondError:
+            continue
+
+
+def _one_term(node: Node) -> Node:
+    match node:
+        case Binary("*", factor, Binary("+" | "-" as sign, first, second)):
+            return Binary(sign, Binary("*", factor, first), second)
+        case Binary(operator, left, right, implicit):
+            return Binary(operator, _one_term(left), _one_term(right), implicit)
+    return node
+
+
+def _opened_up(node: Node) -> Node:
+    match node:
+        case Binary("*" | "/" as operator, Binary("+" | "-" as sign, first, second), factor):
+            return Binary(sign, first, Binary(operator, second, factor))
+        case Binary("-", first, Binary("+" | "-" as sign, second, third)):
+            return Binary(sign, Binary("-", first, second), third)
+        case Binary(operator, left, right, implicit):
+            return Binary(operator, _opened_up(left), _opened_up(right), implicit)
+    return node
+
+
+def _with_a_term_lost(problem: Node) -> Iterator[Fraction]:
+    """The values of a sum of three or more terms with one of them left out."""
+    terms = _terms(problem)
+    if len(terms) < 3 and not (len(terms) == 2 and any(literal(term) is None for term in terms)):
+        return
+    try:
+        values = [evaluate(term) for term in terms]
+    except BeyondError:
+        return
+    yield from (sum(values, Fraction(0)) - value for value in values)
+
+
+def _terms(node: Node) -> list[Node]:
+    match node:
+        case Binary("+", left, right):
+            return [*_terms(left), *_terms(right)]
+        case Binary("-", left, right):
+            return [*_terms(left), *(Negative(term) for term in _terms(right))]
+    return [node]
 
 
 _TOPS_AND_BOTTOMS = Mistake(
     "added tops and bottoms", "Denominators are not added or subtracted: they must be made equal first."
+)
+_TOPS_NOT_SCALED = Mistake(
+    "tops not scaled", "The denominators are equal now, but the numerators must grow with them."
+)
+_CROSSED = Mistake(
+    "multiplied crosswise", "To multiply, go top times top and bottom times bottom, not crosswise."
 )
 _NOT_FLIPPED = Mistake("did not invert", "To divide by a fraction, turn the second one upside down first.")
 
@@ -206,8 +331,15 @@ def _wrong_fractions(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[
                 ),
                 b / a,
             )
+    if operator in "+-" and bottom[0] != bottom[1]:
+        shared = math.lcm(*bottom)
+        joined = top[0] + top[1] if operator == "+" else top[0] - top[1]
+        yield _TOPS_NOT_SCALED, Fraction(joined, shared)
     if operator == "*":
         yield Mistake("added instead of multiplied", "Here the fractions are multiplied, not added."), a + b
+        if a and b:
+            yield _CROSSED, a / b
+            yield _CROSSED, b / a
 
 
 def _wrong_operation(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[Mistake, Fraction]]:
@@ -250,6 +382,9 @@ def _read(node: Node, items: list[Fraction | str]) -> bool:
         case Number(value) | Negative(Number(value)):
             items.append(value if isinstance(node, Number) else -value)
             return True
+        case Binary("/", Number(top), Number(bottom), True) if bottom:
+            items.append(top / bottom)
+            return True
         case Binary("+" | "-" | "*" | "/" as operator, left, right):
             if not _read(left, items):
                 return False
@@ -268,8 +403,12 @@ def in_expression(problem: Node, attempt: Node) -> Mistake:
         return UNKNOWN
     if {m: abs(c) for m, c in right.items()} == {m: abs(c) for m, c in wrong.items()}:
         return Mistake("sign error", "The numbers are right. Look at the signs again.")
+    if set(wrong) < set(right) and all(right[m] == c for m, c in wrong.items()):
+        return _FORGOTTEN
     if set(wrong) - set(right):
         return Mistake("unlike terms", "Only like terms can be put together: same letter, same power.")
+    if set(wrong) == set(right) and sum(right[m] != c for m, c in wrong.items()) == 1:
+        return Mistake("arithmetic slip", "Nearly: one of the numbers is not right yet. Add them up again.")
     return UNKNOWN
 
 

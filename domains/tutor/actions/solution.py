@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from senmon.checks.no_telling import NoTellingCheck
 from senmon.checks.protocol import CheckContext
@@ -13,6 +15,9 @@ _NUDGES = (
     "Write down the next line of your working. I will check it.",
     "Have a go. A wrong try also helps us to find the way.",
 )
+
+
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 
 
 class TooHardError(Exception):
@@ -45,31 +50,46 @@ class Solution:
 
         It has at least `least` rungs; a short one is filled up with encouragement.
         """
-        found: list[str] = []
-        short = len(self.steps) > 3
-        for index, step in enumerate(self.steps):
-            last = index == len(self.steps) - 1
-            opening = f"{self.steps[index - 1].done} {step.focus}" if index else step.focus
-            found.append(opening)
-            found.append(step.probe)
-            if last or not short:
-                found.append(step.partial)
-        safe = self._safe(found)
-        spare = [nudge for nudge in _NUDGES if nudge not in safe]
-        return tuple(safe + spare[: max(0, least - len(safe))])
+        return _ladder(self, least)
 
     def told(self) -> str:
         """The whole way, for when the ladder is used up."""
         way = " ".join(step.done for step in self.steps[:-1])
         return f"{way} So the answer is {self.said}.".strip()
 
-    def _safe(self, hints: Sequence[str]) -> list[str]:
-        """A hint that would give the answer away becomes a nudge; so does one that was given already."""
-        check = NoTellingCheck()
-        slots = {"open": True, "problem": self.text, "answer": list(self.answers)}
-        safe: list[str] = []
-        nudges = iter(_NUDGES * len(hints))
-        for hint in hints:
-            leaks = check.judge("", hint, CheckContext(slots=slots)).outcome != "pass"
-            safe.append(next(nudges) if leaks or hint in safe else hint)
-        return safe
+
+@lru_cache(maxsize=512)
+def _ladder(solution: Solution, least: int) -> tuple[str, ...]:
+    found: list[str] = []
+    short = len(solution.steps) > 3
+    for index, step in enumerate(solution.steps):
+        last = index == len(solution.steps) - 1
+        opening = f"{solution.steps[index - 1].done} {step.focus}" if index else step.focus
+        found.append(opening)
+        found.append(step.probe)
+        if last or not short:
+            found.append(step.partial)
+    safe = _safe(solution, found)
+    spare = [nudge for nudge in _NUDGES if nudge not in safe] * least
+    return tuple(safe + spare[: max(0, least - len(safe))])
+
+
+def _safe(solution: Solution, hints: Sequence[str]) -> list[str]:
+    """A hint that would give the answer away becomes a nudge; so does one that was given already."""
+    context = CheckContext(slots={"open": True, "problem": solution.text, "answer": list(solution.answers)})
+    safe: list[str] = []
+    nudges = iter(_NUDGES * len(hints))
+    for hint in hints:
+        kept = _without_leak(hint, context)
+        safe.append(kept if kept and kept not in safe else next(nudges))
+    return safe
+
+
+def _without_leak(hint: str, context: CheckContext) -> str:
+    """The hint, or as many of its sentences as give nothing away."""
+    sentences = _SENTENCE_END.split(hint)
+    for count in range(len(sentences), 0, -1):
+        kept = " ".join(sentences[:count])
+        if NoTellingCheck().judge("", kept, context).outcome == "pass":
+            return kept
+    return ""

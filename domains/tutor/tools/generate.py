@@ -23,8 +23,11 @@ import yaml
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
+_SLOTS = re.compile(r"(\{\w\})")
 PACK = Path(__file__).resolve().parents[1]
 SEED = 20260
+#: Of a conversation's messages with their keys; longer ones would not fit into the recipe's `max_tokens`.
+MOST_CHARACTERS = 2460
 Record = dict[str, Any]
 
 
@@ -41,6 +44,21 @@ def load(name: str, path: Path) -> ModuleType:
 
 actions = load("tutor_pack_actions", PACK / "actions" / "__init__.py")
 phrases = load("tutor_pack_phrases", PACK / "tools" / "phrases.py")
+voices = load("tutor_pack_voices", PACK / "tools" / "more_phrases.py")
+for _name in (
+    "OPENINGS",
+    "ATTEMPTS",
+    "STUCK",
+    "ASK_ANSWER",
+    "FRUSTRATED",
+    "OFF_TOPIC",
+    "THANKS",
+    "GREETINGS",
+):
+    setattr(phrases, _name, getattr(phrases, _name) + getattr(voices, _name))
+phrases.GOODBYES += voices.GOODBYES
+phrases.ABOUT += voices.ABOUT
+phrases.ASKING += voices.IDEAS
 mistakes = sys.modules["tutor_pack_actions.mistakes"]
 solver = sys.modules["tutor_pack_actions.solver"]
 writing = sys.modules["tutor_pack_actions.writing"]
@@ -48,6 +66,9 @@ writing = sys.modules["tutor_pack_actions.writing"]
 
 class Talk:
     """A conversation under way: its messages, and the slots that serving would keep."""
+
+    #: Where the pattern of an argument did not find what the pupil meant.
+    missed: list[tuple[str, str]] = []  # noqa: RUF012 (one list for all)
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
         self.patterns = patterns
@@ -63,10 +84,16 @@ class Talk:
     def say(self, text: str) -> None:
         self.messages.append({"role": "assistant", "content": text})
 
-    def call(self, action: Any, argument: str = "") -> Record:
-        """Calls an action as serving would; the argument is what its pattern finds in the pupil's words."""
+    def call(self, action: Any, argument: str = "", wanted: str = "") -> Record:
+        """Calls an action as serving would; the argument is what its pattern finds in the pupil's words.
+
+        Raises LookupError when that is not `wanted`.
+        """
         self.calls += 1
         arguments = {argument: self._copied(argument)} if argument else {}
+        if wanted and arguments[argument] != wanted.strip():
+            self.missed.append((wanted, arguments[argument]))
+            raise LookupError(f"{arguments[argument]!r} is not {wanted!r}")
         name, call_id = action.name(), f"call_{self.calls}"
         function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
         call = {"id": call_id, "type": "function", "function": function}
@@ -112,6 +139,24 @@ class Maker:
 
     def talk(self) -> Talk:
         return Talk(self.patterns)
+
+    def voiced(self, text: str) -> str:
+        """A phrase as somebody in a hurry, in a chat or on a phone would type it; `{m}` stays as it is."""
+        roll = self.random.random
+        if roll() < 0.1:
+            text = "".join(part if part.startswith("{") else part.lower() for part in _SLOTS.split(text))
+        if roll() < 0.06 and len(text) > 6:
+            text = "".join(part if part.startswith("{") else part.upper() for part in _SLOTS.split(text))
+        if roll() < 0.12:
+            for long, short in self.random.sample(voices.SHORT, 4):
+                text = re.sub(rf"\b{long}\b", short, text)
+        if roll() < 0.06:
+            text = text.rstrip("?!.")
+        if roll() < 0.07:
+            text = self.random.choice(voices.BEFORE) + text[:1].lower() + text[1:]
+        if roll() < 0.1:
+            text += self.random.choice(voices.AFTER)
+        return self.typo(text)
 
     def typo(self, text: str) -> str:
         """Now and then a slip in a longer word; maths stays as it is."""
@@ -269,7 +314,7 @@ class Maker:
             special, family = phrases.SIMPLIFY_OPENINGS, "fraction"
         general = family in ("equation", "sum") and (not special or self.random.random() < 0.5)
         frame = self.pick(phrases.OPENINGS if general or not special else special)
-        return self.typo(frame).replace("{m}", text).replace("{n}", str(self.number(1, 9)))
+        return self.voiced(frame).replace("{m}", text).replace("{n}", str(self.number(1, 9)))
 
     # --- attempts
 
@@ -278,10 +323,37 @@ class Maker:
         answers = [self.plain(answer) for answer in solution.answers]
         if len(answers) > 1:
             named = f"{letter} = {answers[0]} or {letter} = {answers[1]}"
-            return self.random.choice((named, f"{answers[0]} and {answers[1]}"))
+            short = f"{answers[0]}, {answers[1]}"
+            return self.random.choice((named, named, f"{answers[0]} and {answers[1]}", short))
+        answer = self.formed(answers[0])
         if letter and self.random.random() < 0.6:
-            return self.styled(f"{letter} = {answers[0]}")
-        return answers[0]
+            if answer[:1].isalpha():
+                return answer
+            return self.random.choice((f"{letter} = {answer}", f"{letter}={answer}", f"{letter} is {answer}"))
+        return answer
+
+    def formed(self, text: str) -> str:
+        """A number in another form now and then: in words, as a decimal, in LaTeX."""
+        match = re.fullmatch(r"([-\u2212]?)(\d+)(?:/(\d+))?", text)
+        roll = self.random.random()
+        if match is None or roll > 0.22:
+            return text
+        sign, top, bottom = match[1], int(match[2]), int(match[3] or 1)
+        if roll < 0.1:
+            return spoken(bool(sign), top, bottom) or text
+        if roll < 0.16 and bottom in (2, 4, 5, 8, 10, 20):
+            decimal = f"{sign}{top / bottom:g}"
+            return decimal.replace(".", ",") if roll < 0.11 else decimal
+        if roll > 0.19 and bottom > 1:
+            return self.random.choice((rf"{sign}\frac{{{top}}}{{{bottom}}}", f"{sign}{top} / {bottom}"))
+        return text
+
+    def found_beside(self, attempt: str, article: str) -> str:
+        """The article that retrieval would put beside an attempt: `x = 4` looks like the one on equations."""
+        roll = self.random.random()
+        if "=" in attempt:
+            return "linear-equations" if roll < 0.35 else ""
+        return article if roll < 0.05 else ""
 
     def plain(self, text: str) -> str:
         return text.replace("\N{MINUS SIGN}", "-") if self.random.random() < 0.9 else text
@@ -321,6 +393,23 @@ class Maker:
         return [value for value in found if value.denominator < 100 and abs(value) < 2000]
 
 
+_SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "tenth"}
+
+
+def spoken(negative: bool, top: int, bottom: int) -> str:
+    """A small number in words, or an empty text."""
+    if top > 99 or (bottom > 1 and (bottom not in _PARTS or top > 9)):
+        return ""
+    tens, ones = divmod(top, 10)
+    words = _SMALL[top] if top < 20 else _TENS[tens - 2] + (f"-{_SMALL[ones]}" if ones else "")
+    if bottom > 1:
+        part = _PARTS[bottom]
+        words = f"{words} {part if top == 1 else 'halves' if bottom == 2 else part + 's'}"
+    return f"minus {words}" if negative else words
+
+
 ARTICLES_BY_SKILL = {
     "linear equation": ("linear-equations", "inverse-operations", "equation", "brackets", "variable"),
     "quadratic equation": ("factorising", "powers", "equation"),
@@ -336,85 +425,155 @@ ARTICLES_BY_SKILL = {
 
 
 def work(make: Maker, moves: int) -> Record:
-    """A pupil works on one problem."""
+    """A pupil works on one problem, or on one after the other."""
     talk = make.talk()
     intent = "new_problem"
-    if make.random.random() < 0.12:
-        talk.user(make.pick(phrases.GREETINGS))
+    if make.random.random() < 0.1:
+        talk.user(make.voiced(make.pick(phrases.GREETINGS)))
         talk.say(make.pick(phrases.GREETED))
         intent = "greeting"
-    text, family = make.problem()
-    solution = solver.solve(text)
-    near = make.random.choice(ARTICLES_BY_SKILL[solution.skill]) if make.random.random() < 0.3 else ""
-    talk.user(make.opening(text, family), near)
-    result = talk.call(actions.OpenProblem(), "problem")
-    if result["status"] != "opened":
-        raise LookupError("not opened")
-    talk.say(make.pick(phrases.OPENED))
+    solution, near = set_problem(make, talk)
+    if make.random.random() < 0.04:
+        solution, near = set_problem(make, talk, phrases_of=voices.REOPENINGS)
     for _ in range(moves):
         if not talk.slots.get("open"):
-            close(make, talk)
-            break
-        move(make, talk, solution, near)
+            roll = make.random.random()
+            if roll < 0.45:
+                part(make, talk)
+                break
+            if roll < 0.65:
+                solution = practise(make, talk) or solution
+            else:
+                solution, near = set_problem(make, talk)
+        else:
+            solution = move(make, talk, solution, near) or solution
     return talk.done(intent)
 
 
-def move(make: Maker, talk: Talk, solution: Any, article: str) -> None:
+def set_problem(make: Maker, talk: Talk, phrases_of: tuple[str, ...] = ()) -> tuple[Any, str]:
+    text, family = make.problem()
+    solution = solver.solve(text)
+    near = make.random.choice(ARTICLES_BY_SKILL[solution.skill]) if make.random.random() < 0.3 else ""
+    said = make.opening(text, family)
+    if phrases_of:
+        said = make.voiced(make.pick(phrases_of)).replace("{m}", text)
+    talk.user(said, near)
+    result = talk.call(actions.OpenProblem(), "problem", text)
+    if result["status"] != "opened":
+        raise LookupError("not opened")
+    talk.say(make.pick(phrases.OPENED))
+    return solution, near
+
+
+def practise(make: Maker, talk: Talk, topic: str | None = None) -> Any:
+    """The pupil asks for an exercise; its solution, or None when there is none about that."""
+    if topic is None:
+        topic = make.random.choice(tuple(voices.TOPICS)) if make.random.random() < 0.6 else ""
+    talk.slots["given"] = [one.text for one in actions.exercises.exercises() if make.random.random() < 0.6]
+    frame = make.pick(voices.EXERCISE_ABOUT if topic else voices.EXERCISES)
+    article = voices.TOPICS[topic] if topic and make.random.random() < 0.7 else ""
+    talk.user(make.voiced(frame).replace("{t}", topic), article)
+    result = talk.call(actions.GiveExercise(), "topic" if topic else "", topic)
+    if result["status"] != "opened":
+        talk.say(make.pick(phrases.NOT_OPENED))
+        return None
+    talk.say(make.pick(voices.GIVEN))
+    return solver.solve(result["problem"]["text"])
+
+
+def move(make: Maker, talk: Talk, solution: Any, article: str) -> Any:
+    """One turn in the middle of a problem; the solution of another problem when the pupil changes to it."""
     kind = make.random.choices(
-        ("right", "step", "wrong", "stuck", "answer", "idea", "frustrated", "off"),
-        (28, 16, 22, 16, 12, 4, 4, 4),
+        (
+            "right",
+            "step",
+            "wrong",
+            "stuck",
+            "answer",
+            "idea",
+            "frustrated",
+            "off",
+            "corrected",
+            "other",
+            "polite",
+        ),
+        (26, 14, 18, 14, 12, 7, 4, 7, 5, 2, 1),
     )[0]
-    if kind in ("right", "step", "wrong"):
+    if kind in ("right", "step", "wrong", "corrected"):
         attempt = make.step(solution) if kind == "step" else None
         attempt = attempt or (make.wrong(solution) if kind == "wrong" else make.right(solution))
-        attempted(make, talk, attempt, article if make.random.random() < 0.3 else "")
+        shown = make.found_beside(attempt, article)
+        if kind == "corrected":
+            attempted(make, talk, make.wrong(solution), shown)
+            if not talk.slots.get("open"):
+                return None
+        attempted(make, talk, attempt, shown, voices.CORRECTED if kind == "corrected" else phrases.ATTEMPTS)
     elif kind in ("stuck", "answer", "frustrated"):
-        helped(make, talk, kind)
+        beside = (
+            make.random.choice(("linear-equations", "checking", article))
+            if make.random.random() < 0.14
+            else ""
+        )
+        helped(make, talk, kind, beside)
     elif kind == "idea":
         name = make.random.choice(ARTICLES_BY_SKILL[solution.skill])
         talk.user(question(make, name), name)
         talk.say(make.pick(phrases.EXPLAINED_ON_THE_WAY))
+    elif kind == "other":
+        return set_problem(make, talk)[0] if make.random.random() < 0.6 else practise(make, talk)
+    elif kind == "polite":
+        talk.user(make.voiced(make.pick(phrases.THANKS)))
+        talk.say(make.pick(phrases.THANKED_ON_THE_WAY))
     else:
-        talk.user(make.typo(make.pick(phrases.OFF_TOPIC)))
+        beside = make.random.choice(tuple(phrases.QUESTIONS)) if make.random.random() < 0.05 else ""
+        talk.user(make.voiced(make.pick(phrases.OFF_TOPIC)), beside)
         talk.say(make.pick(phrases.ONLY_MATHS))
+    return None
 
 
-def attempted(make: Maker, talk: Talk, attempt: str, article: str) -> None:
-    talk.user(make.typo(make.pick(phrases.ATTEMPTS)).replace("{m}", attempt), article)
-    result = talk.call(actions.CheckAnswer(), "attempt")
+def attempted(
+    make: Maker, talk: Talk, attempt: str, article: str, frames: tuple[str, ...] = phrases.ATTEMPTS
+) -> None:
+    talk.user(make.voiced(make.pick(frames)).replace("{m}", attempt), article)
+    result = talk.call(actions.CheckAnswer(), "attempt", attempt)
     talk.say(make.pick(phrases.CHECKED[result["verdict"]]))
 
 
-def helped(make: Maker, talk: Talk, kind: str) -> None:
+def helped(make: Maker, talk: Talk, kind: str, article: str = "") -> None:
     words, replies = {
         "stuck": (phrases.STUCK, phrases.HINTED),
         "answer": (phrases.ASK_ANSWER, phrases.REFUSED),
         "frustrated": (phrases.FRUSTRATED, phrases.ENCOURAGED_ON_THE_WAY),
     }[kind]
-    talk.user(make.typo(make.pick(words)))
+    talk.user(make.voiced(make.pick(words)), article)
     talk.call(actions.NextHint())
+    if talk.slots.get("may_tell"):
+        replies = phrases.TOLD
     talk.say(make.pick(replies))
 
 
-def close(make: Maker, talk: Talk) -> None:
-    roll = make.random.random()
-    if roll < 0.6:
-        talk.user(make.pick(phrases.THANKS))
-        talk.say(make.pick(phrases.THANKED))
-    elif roll < 0.75:
-        talk.user(make.pick(phrases.GOODBYES))
-        talk.say(make.pick(phrases.BIDDEN))
-    else:
-        text, family = make.problem()
-        talk.user(make.opening(text, family))
-        result = talk.call(actions.OpenProblem(), "problem")
-        talk.say(make.pick(phrases.OPENED if result["status"] == "opened" else phrases.NOT_OPENED))
+def part(make: Maker, talk: Talk) -> None:
+    thanks = make.random.random() < 0.75
+    talk.user(make.voiced(make.pick(phrases.THANKS if thanks else phrases.GOODBYES)))
+    talk.say(make.pick(phrases.THANKED if thanks else phrases.BIDDEN))
+
+
+def exercise(make: Maker) -> Record:
+    """A talk that begins with the wish for an exercise."""
+    talk = make.talk()
+    solution = practise(make, talk)
+    if solution is None:
+        if make.random.random() < 0.5:
+            practise(make, talk, make.random.choice(("fractions", "equations", "percentages", "")))
+    elif make.random.random() < 0.6:
+        move(make, talk, solution, "")
+    return talk.done("exercise")
 
 
 def question(make: Maker, name: str) -> str:
     frame = make.pick(phrases.ASKING)
     asked, named = make.random.choice(phrases.QUESTIONS[name]), make.random.choice(phrases.NAMES[name])
-    return make.typo(frame).replace("{q}", asked).replace("{n}", named)
+    return make.voiced(frame).replace("{q}", asked).replace("{n}", named)
 
 
 def idea(make: Maker, name: str) -> Record:
@@ -446,10 +605,10 @@ def manners(make: Maker) -> list[Record]:
     for intent, said, replies in PLAIN:
         for phrase in getattr(phrases, said) * 2:
             talk = make.talk()
-            talk.user(make.typo(phrase))
+            talk.user(make.voiced(phrase))
             talk.say(make.pick(getattr(phrases, replies)))
             if make.random.random() < 0.35:
-                talk.user(make.pick(phrases.OFF_TOPIC))
+                talk.user(make.voiced(make.pick(phrases.OFF_TOPIC)))
                 talk.say(make.pick(phrases.ONLY_MATHS_AT_REST))
             records.append(talk.done(intent))
     return records
@@ -460,7 +619,7 @@ def without_problem(make: Maker) -> list[Record]:
     records = []
     for phrase in phrases.STUCK + phrases.ASK_ANSWER:
         talk = make.talk()
-        talk.user(make.typo(phrase))
+        talk.user(make.voiced(phrase))
         talk.call(actions.NextHint())
         talk.say(make.pick(phrases.HINTED if phrase in phrases.STUCK else phrases.REFUSED))
         records.append(talk.done("stuck" if phrase in phrases.STUCK else "ask_answer"))
@@ -475,8 +634,11 @@ def without_problem(make: Maker) -> list[Record]:
                 f"{make.number(2, 9)} + {make.number(2, 9)} = {make.number(4, 18)}",
             )
         )
-        talk.user(make.typo(phrase).replace("{m}", attempt))
-        result = talk.call(actions.CheckAnswer(), "attempt")
+        talk.user(make.voiced(phrase).replace("{m}", attempt))
+        try:
+            result = talk.call(actions.CheckAnswer(), "attempt", attempt)
+        except LookupError:
+            continue
         talk.say(make.pick(phrases.CHECKED[result["verdict"]]))
         records.append(talk.done("attempt"))
     for text in (
@@ -510,7 +672,7 @@ def collected(make_one: Callable[[], Record], count: int, seen: set[str]) -> lis
             record = make_one()
         except LookupError:
             continue
-        if key(record) not in seen:
+        if key(record) not in seen and sum(len(str(m)) for m in record["messages"]) <= MOST_CHARACTERS:
             seen.add(key(record))
             records.append(record)
     return records
@@ -529,12 +691,13 @@ def distinct(records: list[Record], seen: set[str]) -> list[Record]:
 def make_all(seed: int = SEED) -> dict[str, list[Record]]:
     """File name → its conversations."""
     make, seen = Maker(seed), set[str]()
-    moves = lambda: make.random.choices((0, 1, 2, 3, 4), (20, 30, 28, 16, 6))[0]  # noqa: E731
+    moves = lambda: make.random.choices((0, 1, 2, 3, 4, 6), (16, 30, 27, 17, 7, 3))[0]  # noqa: E731
     names = tuple(phrases.QUESTIONS)
     ideas = [lambda name=name: idea(make, name) for name in names]
     return {
-        "work.jsonl": collected(lambda: work(make, moves()), 1000, seen),
-        "ideas.jsonl": [r for one in ideas for r in collected(one, 13, seen)],
+        "work.jsonl": collected(lambda: work(make, moves()), 1720, seen),
+        "exercises.jsonl": collected(lambda: exercise(make), 180, seen),
+        "ideas.jsonl": [r for one in ideas for r in collected(one, 17, seen)],
         "manners.jsonl": distinct(manners(make), seen),
         "loose.jsonl": distinct(without_problem(make), seen),
     }

@@ -401,6 +401,14 @@ REFUSED = (
     "I won't do it for you, but I'll help you. [[hint.text]]",
     "You can do this. [[hint.text]]",
 )
+TOLD = (
+    "We have used all the hints, so here is the whole way. [[hint.text]]",
+    "You have tried a lot, so let's look at it together. [[hint.text]]",
+)
+THANKED_ON_THE_WAY = (
+    "You're welcome! What is your next step?",
+    "My pleasure! Let's go on: what do you get next?",
+)
 EXPLAINED = (
     "[[article.idea]] [[article.example]]",
     "Good question. [[article.idea]] [[article.example]]",
