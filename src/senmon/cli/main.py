@@ -45,6 +45,7 @@ def compose() -> None:
     from senmon.cli import (
         adapters,
         base,
+        bench,
         chatting,
         checking,
         doctor,
@@ -73,6 +74,7 @@ def compose() -> None:
     app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
+    app.add_typer(bench.app, name="bench", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)
 
 
