@@ -44,7 +44,7 @@ def test_packed_lines_give_the_loss_and_gradient_of_each_document_alone(tiny_bas
     assert any(len(line) > 1 for line in lines)
     loss = together.loss(lines)
     assert loss.item() == pytest.approx(one_by_one.item(), rel=1e-6)  # type: ignore[union-attr]
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     one_by_one.backward()  # type: ignore[union-attr]
     for (name, a), b in zip(alone.model.named_parameters(), together.model.parameters(), strict=True):
         assert torch.allclose(a.grad, b.grad, atol=1e-4 * float(a.grad.abs().max()) + 1e-7), name

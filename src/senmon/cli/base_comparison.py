@@ -19,6 +19,7 @@ from senmon.settings import Settings
 
 if TYPE_CHECKING:
     from senmon.pretraining.comparison import BaseReport
+    from senmon.pretraining.corpus import Document
 
 
 def compare_bases(
@@ -64,16 +65,16 @@ def _in_use(settings: Settings) -> BaseFiles:
 
 def _examined(
     base: BaseFiles,
-    held: Sequence,
+    held: Sequence[Document],
     settings: Settings,
     probes: int,
     seed: int,
     *,
-    quiet: bool,  # type: ignore[type-arg]
+    quiet: bool,
 ) -> BaseReport:
     from senmon.pretraining.comparison import examine
 
-    with probing_bar(base.name, quiet=quiet) as tell:
+    with ProbingBar(base.name, quiet=quiet) as tell:
         device = best_device() if settings.device == "auto" else settings.device
         return asyncio.run(
             examine(
@@ -82,7 +83,7 @@ def _examined(
         )
 
 
-class probing_bar:  # noqa: N801  # used as `with probing_bar(...)`
+class ProbingBar:
     """A progress line on stderr while a base is measured."""
 
     def __init__(self, name: str, *, quiet: bool) -> None:
@@ -95,7 +96,7 @@ class probing_bar:  # noqa: N801  # used as `with probing_bar(...)`
         self._name = name
         self._task = self._bar.add_task(f"{name}: loading", total=1)
 
-    def __enter__(self) -> probing_bar:
+    def __enter__(self) -> ProbingBar:
         self._bar.start()
         return self
 

@@ -65,9 +65,11 @@ class Shown:
                 {"event": "progress", **asdict(now)} if training else {"event": "phase", "phase": now.phase}
             )
             return
+        if not training:
+            self.bar.update(self._task, description=escape(now.phase))
+            return
         figures = f"step {now.step}  loss {now.loss:.3f}  {now.tokens_per_second:,.0f} tok/s"
-        done = {"completed": now.share, "figures": figures} if training else {}
-        self.bar.update(self._task, description=escape(now.phase), **done)
+        self.bar.update(self._task, description=now.phase, completed=now.share, figures=figures)
 
 
 class Patience:
@@ -168,11 +170,11 @@ class Pretraining:
         return fresh_base(fresh, tokenizer or base.path, self.out / "start")
 
     def _probed(self, result: Result) -> BaseReport:
-        from senmon.cli.base_comparison import probing_bar
+        from senmon.cli.base_comparison import ProbingBar
         from senmon.pretraining.comparison import examine
 
         made = resolve(str(result.base))
-        with probing_bar("probes", quiet=self.json) as bar:
+        with ProbingBar("probes", quiet=self.json) as bar:
             threads = self.settings.threads
             return asyncio.run(
                 examine(made, [], count=self.probes, device=self.device, threads=threads, tell=bar.show)

@@ -103,7 +103,8 @@ async def examine(
     if documents:
         tell("bits per byte", 0, 1)
         bits = await asyncio.to_thread(measure_base, base, documents, device=device)
-    probes, samples = (), ()
+    probes: tuple[ProbeResult, ...] = ()
+    samples: tuple[tuple[str, str], ...] = ()
     if count:
         probes, samples = await _probed(base, count, seed, device, threads, tell)
     return BaseReport(

@@ -207,8 +207,9 @@ def _add_bits(
         # Right padding under causal attention: no real token sees a padded one, so no mask is needed.
         hidden = model.get_decoder()(input_ids=ids.to(device), use_cache=False).last_hidden_state
         kept = counted.to(device)
-        parts = zip(hidden[kept].split(HEAD_ROWS), targets.to(device)[kept].split(HEAD_ROWS), strict=True)
-        losses = torch.cat([_losses(model, rows, wanted) for rows, wanted in parts])
+        hidden, wanted = hidden[kept], targets.to(device)[kept]
+        parts = zip(torch.split(hidden, HEAD_ROWS), torch.split(wanted, HEAD_ROWS), strict=True)
+        losses = torch.cat([_losses(model, some, aim) for some, aim in parts])
     rows = kept.nonzero()[:, 0].cpu().numpy()
     numbers = np.array([number for number, _, _ in batch])[rows]
     np.add.at(bits, numbers, losses.double().cpu().numpy() / math.log(2))

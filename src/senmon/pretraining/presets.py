@@ -86,7 +86,7 @@ def _completed(source: Path) -> tuple[str, dict[str, int], int]:
             remedy="name a tokenizer.json of Hugging Face",
         ) from error
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
-    ids = {text: int(tokenizer.token_to_id(text)) for text in SPECIAL}
+    ids = {text: tokenizer.token_to_id(text) or 0 for text in SPECIAL}  # added above, so never None
     return tokenizer.to_str(), ids, tokenizer.get_vocab_size(with_added_tokens=True)
 
 
