@@ -25,7 +25,7 @@ from senmon.dataset.rasa.declared_actions import (
     question_response,
 )
 from senmon.dataset.rasa.entity_slots import arguments_of, typed
-from senmon.dataset.rasa.speech import Speech, fill, placeholders
+from senmon.dataset.rasa.speech import Speech, fill, placeholders, source_of
 from senmon.packs.manifest import ActionSpec
 
 #: Characters of a conversation, calls included: what fits 1,024 tokens beside the static prompt.
@@ -153,10 +153,19 @@ class Dialogue:
             )
         text = self.speech.filled(name, intent, self._slots, self.random)
         if text is None:
-            missing = sorted({slot for one in raw for slot in placeholders(one)} - set(self._slots))
+            wanted = {slot for one in raw for slot in placeholders(one)}
+            missing = sorted(slot for slot in wanted if not source_of(slot, self._slots))
             why = f"needs {', '.join(f'{{{slot}}}' for slot in missing)}, which only code sets"
             raise CutShort(step, f"`{name}`", why, "let the action that knows the value say it")
+        self._note_derived(name, raw)
         self._say(step, tuple(filter(None, (fill(one, self._slots) for one in raw))), text)
+
+    def _note_derived(self, name: str, texts: Sequence[str]) -> None:
+        for slot in {slot for one in texts for slot in placeholders(one)}:
+            source = source_of(slot, self._slots)
+            if source not in ("", slot) and (response := self.speech.response(name, self.intents[-1])):
+                why = f"is made by code; in the dialogues the value of `{source}` stands in its place"
+                self.speech.bot.note("response", response.place, f"`{name}`, {{{slot}}}", why)
 
     def _say(self, step: Step, texts: tuple[str, ...], text: str) -> None:
         if not self.messages:

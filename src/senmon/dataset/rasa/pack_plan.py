@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -29,6 +30,35 @@ from senmon.dataset.rasa.prompt_room import ROOM, Count, estimated_tokens, fitte
 from senmon.dataset.rasa.speech import Speech
 from senmon.packs.manifest import ActionSpec
 
+#: Intents of politeness and of answers: they never move a conversation to another pack, and what they mean
+#: depends on what was said before.
+ALWAYS = frozenset(
+    # fmt: off
+    {
+        "affirm",
+        "agree",
+        "bye",
+        "confirm",
+        "decline",
+        "deny",
+        "goodbye",
+        "greet",
+        "greeting",
+        "hello",
+        "hi",
+        "inform",
+        "no",
+        "ok",
+        "okay",
+        "stop",
+        "thank",
+        "thank_you",
+        "thanks",
+        "thankyou",
+        "yes",
+    }
+    # fmt: on
+)
 OUT_OF_SCOPE = ("out_of_scope", "outofscope", "out-of-scope", "oos", "nlu_fallback", "fallback")
 MAX_CONVERSATIONS = 200_000
 MOST_REQUESTS = 20_000
@@ -122,6 +152,9 @@ class _Planner:
             for choice in first.choices if isinstance(first, UserStep) and following else ():
                 votes[choice.intent][following] += 1000 if path.kind == "rule" else 1
         found = {intent: counts.most_common(1)[0][0] for intent, counts in votes.items()}
+        for intent, steps in _always_called(paths, self.specs).items():
+            if intent not in ALWAYS:
+                found.setdefault(intent, steps)
         for intent in self.bot.intents.values():
             if intent.triggers:
                 found.setdefault(intent.name, (ActionStep(intent.triggers, intent.place),))
@@ -223,6 +256,22 @@ class _Planner:
                 yield {"kind": "action", **base, "expect": {"action": name, "arguments": dict(arguments)}}
             elif texts := [text for text in turn.texts if text and len(text) <= 500]:
                 yield {"kind": "reply", **base, "expect": {"contains": texts}}
+
+
+def _always_called(paths: Sequence[StoryPath], specs: Mapping[str, ActionSpec]) -> Mapping[str, Steps]:
+    """Intents that never come first but are answered by one and the same action wherever they come."""
+    following: dict[str, set[str]] = defaultdict(set)
+    steps: dict[str, Steps] = {}
+    for path in paths:
+        for step, after in pairwise(path.steps):
+            for choice in step.choices if isinstance(step, UserStep) else ():
+                following[choice.intent].add(after.name if isinstance(after, ActionStep) else "")
+                steps[choice.intent] = (after,)
+    return {
+        intent: steps[intent]
+        for intent, names in following.items()
+        if len(names) == 1 and names <= set(specs)
+    }
 
 
 def _with_text(message: Message) -> Message:

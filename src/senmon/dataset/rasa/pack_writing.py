@@ -12,38 +12,12 @@ from typing import Any
 import yaml
 
 from senmon.dataset.rasa.bot import Bot, Note
-from senmon.dataset.rasa.pack_plan import Plan
+from senmon.dataset.rasa.pack_plan import ALWAYS, Plan
 from senmon.dataset.rasa.speech import placeholders
 from senmon.packs.manifest import ActionSpec
 from senmon.packs.scaffold import NewPack
 
 DEFAULT_SERVER = "http://127.0.0.1:5055/webhook"
-#: Intents of politeness and of answers: they never move a conversation to another pack.
-ALWAYS = frozenset(
-    [
-        "affirm",
-        "agree",
-        "bye",
-        "confirm",
-        "decline",
-        "deny",
-        "goodbye",
-        "greet",
-        "greeting",
-        "hello",
-        "hi",
-        "inform",
-        "no",
-        "ok",
-        "okay",
-        "stop",
-        "thank",
-        "thank_you",
-        "thanks",
-        "thankyou",
-        "yes",
-    ]
-)
 _PLAIN = re.compile(r"[A-Za-z][\w .,'!?/()-]*")
 _PAYLOAD = re.compile(r"\s*/\w")
 

@@ -181,11 +181,20 @@ def _button(button: Any) -> tuple[str, Mapping[str, Any]]:
 
 def fill(text: str, slots: Mapping[str, Any]) -> str | None:
     """`{slot}` filled in; None when one is not known. Double square brackets mean facts here, so they go."""
-    missing = [name for name in _PLACEHOLDER.findall(text) if slots.get(name) is None]
-    if missing:
+    sources = {name: source_of(name, slots) for name in placeholders(text)}
+    if not all(sources.values()):
         return None
-    filled = _PLACEHOLDER.sub(lambda match: str(slots[match[1]]), text)
+    filled = _PLACEHOLDER.sub(lambda match: str(slots[sources[match[1]]]), text)
     return filled.replace("[[", "[").replace("]]", "]").strip()
+
+
+def source_of(name: str, slots: Mapping[str, Any]) -> str:
+    """The slot whose value stands for `{name}`: itself, or the one that code makes it from (`time` for
+    `time_formatted`); "" when neither is known."""
+    if slots.get(name) is not None:
+        return name
+    made_from = [slot for slot, value in slots.items() if value is not None and name.startswith(f"{slot}_")]
+    return max(made_from, key=len, default="")
 
 
 def placeholders(text: str) -> tuple[str, ...]:
