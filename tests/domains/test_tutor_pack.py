@@ -171,7 +171,7 @@ def test_results_are_not_copied(pack: Pack) -> None:
     result = '{"verdict": "wrong", "feedback": {"text": "No."}, "hint": {"text": "So x = 18 ÷ 3."}}'
     messages = [Message("user", "x = 5"), Message("tool", result, tool_call_id="c", name="check_answer")]
     found = candidates(tuple(pack.actions.values()), messages)
-    assert found == {"problem": ("x = 5",), "attempt": ("x = 5",)}
+    assert found == {"problem": ("x = 5",), "attempt": ("x = 5",), "topic": ()}
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,9 @@ def in_sum(problem: Node, value: Fraction) -> Mistake:
     for mistake, wrong in _wrong_results(problem):
         if wrong == value:
             return mistake
+    for mistake, wrong in _as_written(problem):
+        if wrong == value:
+            return mistake
     try:
         right = evaluate(problem)
     except BeyondError:
@@ -340,6 +343,20 @@ def _wrong_fractions(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[
         if a and b:
             yield _CROSSED, a / b
             yield _CROSSED, b / a
+
+
+def _as_written(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
+    """Mistakes with fractions that are not in their simplest form: 2/4 + 1/3 as 3/7."""
+    match problem:
+        case Binary(
+            "+" | "-" as operator,
+            Binary("/", Number(a), Number(b), True),
+            Binary("/", Number(c), Number(d), True),
+        ) if b and d and b + d:
+            sign = 1 if operator == "+" else -1
+            if b + sign * d:
+                yield _TOPS_AND_BOTTOMS, (a + sign * c) / (b + sign * d)
+            yield _TOPS_NOT_SCALED, (a + sign * c) / math.lcm(int(b), int(d))
 
 
 def _wrong_operation(operator: str, a: Fraction, b: Fraction) -> Iterator[tuple[Mistake, Fraction]]:
