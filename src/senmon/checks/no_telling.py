@@ -89,7 +89,7 @@ class NoTellingCheck:
         if vault is None:
             return Verdict(self.name, "pass")
         before = plain(released[-LOOK_BACK:])
-        text = _without_passages(before + plain(candidate), context)
+        text = _without_passages(before + plain(candidate), context, vault)
         found, guessed = _pupils_numbers(vault, context.messages)
         if vault.values and vault.values <= found:
             return Verdict(self.name, "pass")
@@ -99,13 +99,21 @@ class NoTellingCheck:
         return Verdict(self.name, "pass")
 
 
-def _without_passages(text: str, context: CheckContext) -> str:
-    """Quotations of the pack's own articles become blanks: they were written without this problem."""
+def _without_passages(text: str, context: CheckContext, vault: _Vault) -> str:
+    """Quotations of the pack's own articles become blanks, unless they work out this very problem."""
     for passage in context.passages:
         for quoted in map(plain, (passage.text, *map(str, passage.facts.values()))):
-            if len(quoted) >= SHORTEST_QUOTATION:
+            if len(quoted) >= SHORTEST_QUOTATION and quoted in text and not _states(quoted, vault):
                 text = text.replace(quoted, " " * len(quoted))
     return text
+
+
+def _states(text: str, vault: _Vault) -> bool:
+    """Whether the open problem stands in the text."""
+    if vault.problem is None:
+        return False
+    sides = set(vault.problem.statement.sides)
+    return any(sides <= set(span.statement.sides) for span in find_spans(text))
 
 
 def _open_vault(slots: Mapping[str, Any]) -> _Vault | None:
