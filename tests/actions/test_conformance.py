@@ -173,7 +173,7 @@ async def outcome_of(runner: ActionRunner, pack: Pack, name: str) -> ActionOutco
 
 
 # The slow ones come last: a sync action that sleeps keeps rasa-sdk's server from answering.
-@pytest.mark.parametrize("name", sorted(EXPECTED, key=lambda name: (name.startswith("slow"), name)))
+@pytest.mark.parametrize("name", sorted(EXPECTED, key=lambda key: (str(key).startswith("slow"), key)))
 async def test_an_action_does_the_same_in_process_and_on_a_server(
     packs: tuple[Pack, Pack], runner: ActionRunner, name: str
 ) -> None:

@@ -48,16 +48,14 @@ def result_of(call: HttpCall, body: Any) -> dict[str, Any] | None:
     flat = {field: value for field, value in flat.items() if value is not None}
     if wanted and not flat:
         return None
-    return nested(_reworded(call, {**flat, **call.constants}))
+    return nested(_reworded(call, {**call.constants, **flat}))
 
 
 def error_result(call: HttpCall, rule: HttpError, body: Any) -> dict[str, Any]:
     """The result of a refusal."""
     flat = {field: value for field, path in rule.fields.items() if (value := found(body, path)) is not None}
-    if rule.error:
-        flat["error"] = rule.error
-    flat.setdefault("error", "refused")
-    return nested(_reworded(call, flat))
+    error = rule.error or flat.get("error", "refused")
+    return nested(_reworded(call, {"error": error} | flat | {"error": error}))
 
 
 def _list(value: Any, each: HttpList) -> Any:
@@ -73,10 +71,11 @@ def _list(value: Any, each: HttpList) -> Any:
 def _entry(entry: Any, each: HttpList) -> Any:
     if not each.fields:
         return entry
-    return {field: value for field, path in each.fields.items() if (value := found(entry, path)) is not None}
+    values = {field: found(entry, path) for field, path in each.fields.items()}
+    return _reworded(each, {field: value for field, value in values.items() if value is not None})
 
 
-def _reworded(call: HttpCall, flat: Mapping[str, Any]) -> dict[str, Any]:
+def _reworded(call: HttpCall | HttpList, flat: Mapping[str, Any]) -> dict[str, Any]:
     return {field: _shown(value, call.values.get(field, {})) for field, value in flat.items()}
 
 

@@ -64,11 +64,11 @@ class HttpActions:
         try:
             request = build_request(service, call, values, self._environment, key)
         except MissingValue as missing:
-            return _reply(call, {"missing": missing.args[0]}, said)
+            return _reply(call, {"missing": missing.args[0]}, None, said)
         answer = await self._client.send(
             spec.name, request, private=service.private_network, timeout=spec.timeout_seconds
         )
-        return _reply(call, _result(spec.name, call, answer, identity), said)
+        return _reply(call, _result(spec.name, call, answer, identity), answer.body, said)
 
 
 def _kept(pack: Pack, slots: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
@@ -115,13 +115,13 @@ def _unauthorised(name: str, identity: Identity) -> None:
     raise ActionDenied(f"The service of `{name}` wants a customer who is signed in.", remedy="sign in")
 
 
-def _reply(call: HttpCall, result: dict[str, Any], said: list[str]) -> Reply:
-    slots = {slot: found(result, field) for slot, field in call.remember.items()}
-    for slot, field in call.remember_once.items():
-        value = found(result, field)
+def _reply(call: HttpCall, result: dict[str, Any], answer: Any, said: list[str]) -> Reply:
+    """`answer` is the service's own: what is remembered need not be shown to the model."""
+    slots = {slot: found(answer, path) for slot, path in call.remember.items()}
+    for slot, path in call.remember_once.items():
+        value = found(answer, path)
         slots[slot] = None if value is None else {"value": value, "after": len(said)}
     events = [{"event": "slot", "name": name, "value": value} for name, value in slots.items()]
-    text = (
-        filled(call.text, result) if call.text and "error" not in result and "missing" not in result else None
-    )
+    well = "error" not in result and "missing" not in result
+    text = filled(call.text, result) if call.text and well else None
     return Reply(tuple(events), ({"custom": result, "text": text},))

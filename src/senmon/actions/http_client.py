@@ -1,4 +1,4 @@
-"""Sending a declared request: to the host that was declared and nowhere else, within bounds, again if that is safe.
+"""Sending a declared request: to the declared host and nowhere else, within bounds, again if that is safe.
 
 The host's name is resolved here and the checked address is the one connected to, so that a name that changes
 its address in between leads nowhere. TLS still speaks and verifies the name.
@@ -33,6 +33,7 @@ PAUSES = (0.2, 0.8)
 #: Longer than this nobody waits in a chat.
 LONGEST_PAUSE = 5.0
 _BUSY = frozenset({429, 502, 503, 504})
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -55,7 +56,7 @@ class HttpClient:
         self._transport = transport
 
     async def send(self, name: str, request: HttpRequest, *, private: bool, timeout: float) -> HttpAnswer:
-        """The last answer. Raises ActionFailed when there is none: dead, slow, too large, a forbidden address.
+        """The last answer. Raises ActionFailed when there is none: dead, too large, a forbidden address.
 
         Busy (429, 502–504) and unreachable services are asked again twice at most, after a pause or the
         time that they ask for; a request that may have arrived only when it is repeatable.
@@ -162,9 +163,7 @@ def reachable(host: str, address: str, *, private: bool) -> bool:
     return private and not ip.is_link_local and not ip.is_reserved
 
 
-def _plain(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _plain(ip: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for."""
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour

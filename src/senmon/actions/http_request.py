@@ -61,7 +61,7 @@ class HttpRequest:
 def build_request(
     service: HttpService, call: HttpCall, values: Mapping[str, Any], environment: Environment, key: str
 ) -> HttpRequest:
-    """Raises MissingValue, ActionRejected (a value that can't be sent), ActionFailed (a variable is not set)."""
+    """Raises MissingValue, ActionRejected (a value can't be sent), ActionFailed (a variable is not set)."""
     present = {name: value for name, value in values.items() if value not in (None, "")}
     used = placeholders(service, call)
     for name in call.needs:

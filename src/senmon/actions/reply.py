@@ -11,6 +11,7 @@ from typing import Any
 from senmon.actions.arguments import CUSTOMER_SLOT
 from senmon.actions.responses import Responses
 from senmon.errors import ActionFailed
+from senmon.packs.pack import Pack
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,12 @@ class Reply:
 
 def _objects(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(each, Mapping) for each in value))
+
+
+def handed_over(pack: Pack, slots: Mapping[str, Any]) -> Reply:
+    """The answer of an action that is nothing but a handover."""
+    reason = str(slots.get("reason") or "asked")
+    return Reply((), ({"custom": {"handoff": reason}, "text": pack.manifest.texts.handoff},))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from senmon.actions.arguments import CUSTOMER_SLOT, check_arguments
 from senmon.actions.in_process import InProcess
-from senmon.actions.reply import ActionOutcome, OutcomeBuilder, Reply
+from senmon.actions.reply import ActionOutcome, OutcomeBuilder, Reply, handed_over
 from senmon.actions.responses import Responses, ResponsesCache
 from senmon.actions.tracker import domain_of, tracker_state
 from senmon.errors import ActionDenied, ActionFailed, ActionUnknown, PackCodeNotAllowed, SenmonError
@@ -117,6 +117,8 @@ class ActionRunner:
             builder.utter(name)
             return None
         spec = request.pack.actions.get(name)
+        if spec is not None and spec.handover:
+            return builder.add(name, handed_over(request.pack, builder.slots))
         if spec is not None and spec.http is not None:
             return builder.add(name, await self._declared(request, spec, builder.slots))
         tracker = tracker_state(

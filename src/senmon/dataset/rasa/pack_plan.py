@@ -33,7 +33,6 @@ from senmon.packs.manifest import ActionSpec
 #: Intents of politeness and of answers: they never move a conversation to another pack, and what they mean
 #: depends on what was said before.
 ALWAYS = frozenset(
-    # fmt: off
     {
         "affirm",
         "agree",
@@ -57,7 +56,6 @@ ALWAYS = frozenset(
         "thankyou",
         "yes",
     }
-    # fmt: on
 )
 OUT_OF_SCOPE = ("out_of_scope", "outofscope", "out-of-scope", "oos", "nlu_fallback", "fallback")
 MAX_CONVERSATIONS = 200_000
@@ -155,9 +153,9 @@ class _Planner:
         for intent, steps in _always_called(paths, self.specs).items():
             if intent not in ALWAYS:
                 found.setdefault(intent, steps)
-        for intent in self.bot.intents.values():
-            if intent.triggers:
-                found.setdefault(intent.name, (ActionStep(intent.triggers, intent.place),))
+        for known in self.bot.intents.values():
+            if known.triggers:
+                found.setdefault(known.name, (ActionStep(known.triggers, known.place),))
         for name in dict.fromkeys(example.intent for example in self.bot.examples):
             family = found.get(name.split("/")[0]) if "/" in name else None
             response = self.bot.responses.get(f"utter_{name}")

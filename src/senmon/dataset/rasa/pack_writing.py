@@ -42,7 +42,7 @@ def write_pack_files(folder: Path, plan: Plan, new: NewPack, runtime: Runtime, r
     }
     if bot.responses:
         files["responses.yml"] = _yaml({"responses": responses(bot)})
-    lists = {
+    lists: dict[str, list[Mapping[str, Any]]] = {
         "requests.jsonl": [{"text": text, "intent": intent} for text, intent in plan.requests],
         "negatives.jsonl": [{"text": text} for text in plan.negatives],
         "eval/rasa_tests.jsonl": [_routed(item, new.name) for item in plan.suite],
