@@ -1,7 +1,7 @@
 """A pack with known faults at known places, and beside each kind what only looks like it.
 
-`build(folder)` writes the pack and gives the truth: kind of finding → the places that it must name. Everything
-that is not in the truth must not be found. Made of parts, so that 20 or so of each kind are different ones.
+`build(folder)` writes the pack and gives the truth: kind of finding → the places that it must name.
+Everything that is not in the truth must not be found.
 """
 
 from __future__ import annotations
@@ -63,18 +63,21 @@ ARTICLES = {
     ),
     "repairs": ("Repairs", {"repair_weeks": "2 weeks"}, "A repair takes 2 weeks."),
 }
-THINGS = (
-    "tent stove lantern jacket kettle rope compass helmet paddle hammock saddle goggles anchor whistle tarp "
-    "ladle blanket cooler axe sledge canoe racket skateboard telescope"
-).split()
-PLACES = (
-    "Norway Iceland Malta Cyprus Chile Peru Kenya Ghana Nepal Japan Fiji Samoa Cuba Panama Oman Qatar Latvia "
-    "Estonia Andorra Monaco Bhutan Laos Togo Benin"
-).split()
-PERSONS = (
-    "nephew neighbour colleague landlord coach cousin plumber teacher dentist gardener sister uncle niece manager "
-    "godmother brother aunt pilot butcher florist nurse tailor"
-).split()
+_THINGS = (
+    "tent stove lantern jacket kettle rope compass helmet paddle hammock saddle goggles anchor whistle "
+    "tarp ladle blanket cooler axe sledge canoe racket skateboard telescope"
+)
+THINGS = tuple(_THINGS.split())
+_PLACES = (
+    "Norway Iceland Malta Cyprus Chile Peru Kenya Ghana Nepal Japan Fiji Samoa Cuba Panama Oman Qatar "
+    "Latvia Estonia Andorra Monaco Bhutan Laos Togo Benin"
+)
+PLACES = tuple(_PLACES.split())
+_PERSONS = (
+    "nephew neighbour colleague landlord coach cousin plumber teacher dentist gardener sister uncle niece "
+    "manager godmother brother aunt pilot butcher florist nurse tailor"
+)
+PERSONS = tuple(_PERSONS.split())
 
 
 @dataclass
@@ -169,7 +172,9 @@ def _duplicates(made: Planted) -> None:
         if at % 2:
             made.plant("exact_duplicate", made.add(talk(f"{request.upper()}!", reply, "vouchers")))
             continue
-        longer = f"{reply} Write a few kind words on the card and hand it over with the {THINGS[at]} in the morning."
+        longer = (
+            f"{reply} Write a few kind words on the card, hand it over with the {THINGS[at]} at breakfast."
+        )
         first = made.add(talk(f"{request} before {PLACES[at]} day", longer, "vouchers"))
         near = made.add(
             talk(f"{request} before {PLACES[at]} day", longer.replace("kind", "warm"), "vouchers")
@@ -181,7 +186,9 @@ def _duplicates(made: Planted) -> None:
 def _split_leaks(made: Planted) -> None:
     for at, place in enumerate(PLACES[:20]):
         request = f"My {THINGS[at]} got lost on its way to {place} and nobody at the depot answers the bell"
-        reply = f"I am sorry about the {THINGS[at]}. The post in {place} keeps lost parcels, please ask there in person."
+        reply = (
+            f"I am sorry about the {THINGS[at]}. The post in {place} keeps lost parcels, please ask there."
+        )
         made.add(talk(request, reply, "lost"))
         leaked = made.add(talk(request.replace("the bell", "a bell"), reply, "lost", split="valid"))
         made.plant("split_leak", leaked)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
-
 from planted import Planted, build, measured
+
 from senmon.bases.catalog import load_tokenizer, resolve
 from senmon.dataset.loading import load_dataset
 from senmon.embedding import Encoder

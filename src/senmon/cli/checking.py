@@ -18,20 +18,23 @@ def check(
         Path | None, typer.Option(help="Write the report as one HTML page with plots; works offline.")
     ] = None,
     strict: Annotated[
-        Level | None, typer.Option(help="Exit with 1 when something this grave or graver was found.")
+        Level | None,
+        typer.Option(help="note, warning or error: exit with 1 when something as grave was found."),
     ] = None,
     curve: Annotated[
         bool, typer.Option("--curve", help="Tune on parts of the data: what would twice the data bring?")
     ] = False,
-    curve_minutes: Annotated[int, typer.Option(help="Minutes that the curve may take, about.", min=5)] = 10,
+    curve_minutes: Annotated[
+        int, typer.Option(help="Minutes that the curve may take, in tens.", min=10)
+    ] = 10,
     full: Annotated[bool, typer.Option("--full", help="Judge every reply, however many there are.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Check a pack and its data: problems with their lines, a readiness score, and what to collect next.
 
-    Looks at volume and balance, lengths, variety, duplicates, leaks into held-out data and suites, contradictions,
-    personal data, licences, replies that the pack's own checks refuse, and what no example shows. A pack that
-    can't be loaded exits with 1 and every problem; otherwise 0, unless --strict says otherwise.
+    Looks at volume and balance, lengths, variety, duplicates, leaks into held-out data and suites,
+    contradictions, personal data, licences, replies that the pack's own checks refuse, and what no example
+    shows. A pack that can't be loaded exits with 1 and every problem; otherwise 0, unless --strict says so.
     """
     from senmon.cli.checking_session import checked, json_of, shown, write_page
 

@@ -181,17 +181,21 @@ def shown(found: Checked, page: Path | None) -> Group:
 
 def _verdict(report: Readiness) -> Text:
     score, severities = report.score, report.findings.severities
-    counts = ", ".join(f"{severities.get(name, 0)} {name}s" for name in ("error", "warning", "note"))
+    counts = ", ".join(_counted(severities.get(name, 0), name) for name in ("error", "warning", "note"))
     told = Text(f"{report.label}: {score.points:.0f} of 100, stage “{score.stage.name}”. ", style="bold")
     told.append(f"{score.stage.meaning} {counts}.", style="not bold")
     if score.next_stage is not None:
         gap = max(0.0, score.next_stage.least - score.points)
         need = f"{gap:.0f} more points" if gap else ""
-        mend = f"{severities['error']} errors mended" if score.blocked else ""
+        mend = f"{_counted(severities['error'], 'error')} mended" if score.blocked else ""
         told.append(
             f"\nNext stage “{score.next_stage.name}” needs {' and '.join(filter(None, (need, mend)))}."
         )
     return told
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def _suggested(report: Readiness) -> Table:
@@ -247,7 +251,8 @@ def _facts(report: Readiness) -> Table:
         ("intents", ", ".join(f"{name} {count}" for name, count in list(counts.intents.items())[:40])),
         (
             "tokens",
-            f"half below {lengths.median}, 95 % below {lengths.p95}, longest {lengths.longest}, limit {lengths.limit}",
+            f"half below {lengths.median}, 95 % below {lengths.p95}, longest {lengths.longest}, limit "
+            f"{lengths.limit}",
         ),
         ("licences", ", ".join(f"{name or '(none)'} {count}" for name, count in counts.licences.items())),
     )

@@ -58,7 +58,7 @@ def cards(text: str) -> Iterator[Span]:
 
 def card_issuer(digits: str) -> str:
     """The scheme whose prefix and length this is, with a right Luhn digit; else empty."""
-    if len(set(digits)) < 3 or not luhn.is_valid(digits):
+    if len(set(digits)) < 2 or not luhn.is_valid(digits):
         return ""
     return next((name for name, shape in _ISSUERS.items() if shape.fullmatch(digits)), "")
 

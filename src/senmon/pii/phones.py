@@ -1,4 +1,5 @@
-"""Phone numbers: by their country's numbering plan (phonenumbers), by how they are written, by the words beside.
+"""Phone numbers: by their country's numbering plan (phonenumbers), by how they are written, by the words
+beside.
 
 Order numbers, dates, prices and reference numbers have as many digits. So a run of digits is a phone number
 when it has a country code; when it is written in groups the way its country does and its plan knows it; or
@@ -23,13 +24,15 @@ _CANDIDATE = re.compile(
 _EXTENSION = re.compile(r" ?(?:x|ext\.?) ?\d{1,5}$")
 _PHONING = re.compile(
     r"\b(?:phones?|telephone|tel|mobile|cell(?:phone)?|fax|whatsapp|sms|handy|hotline|landline|call(?:ed|ing)?|ring|dial"
-    r"|text (?:me|us|him|her|them)|reach(?:ed)?|answer(?:s|ed|ing)?|contact(?:ed)?|telefon\w*|rufnummer|téléphone|teléfono|móvil)\b"
+    r"|text (?:me|us|him|her|them)|reach(?:ed)?|answer(?:s|ed|ing)?|contact(?:ed)?|telefon\w*|rufnummer"
+    r"|téléphone|teléfono|móvil)\b"
 )
 #: What the digits are when one of these stands right before them.
 _OTHER = re.compile(
     r"\b(?:orders?|invoices?|bookings?|tickets?|tracking|parcels?|packages?|shipments?|ref(?:erence)?|confirmation"
     r"|articles?|items?|products?|sku|isbn|ean|upc|gtin|serial|model|versions?|cases?|contracts?|polic(?:y|ies)"
-    r"|vouchers?|coupons?|gift cards?|receipts?|accounts?|customers?|members?(?:hip)?|users?|transactions?|ids?"
+    r"|vouchers?|coupons?|gift cards?|receipts?|accounts?|customers?|members?(?:hip)?|users?"
+    r"|transactions?|ids?"
     r"|licen[cs]es?|license|passports?|zip|postcodes?|card|pin|code|barcode|bestellung|rechnung)\b[^\d+]{0,24}$"
 )
 _DATE = re.compile(

@@ -30,7 +30,8 @@ OnStep = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The report. `meaning` is None without a sentence encoder; `requests` are different training requests."""
+    """The report. `meaning` is None without a sentence encoder; `requests` are different training
+    requests."""
 
     pack: str
     label: str
@@ -147,7 +148,8 @@ def _notes(
     notes = []
     if meaning is None:
         notes.append(
-            "There is no sentence encoder: meaning, intents that blur and reworded exam questions were not looked at. "
+            "There is no sentence encoder: meaning, intents that blur and reworded exam questions were "
+            "not looked at. "
             "Install senmon[encoder] for them."
         )
     elif meaning.sampled < counts.splits["train"]:

@@ -34,8 +34,6 @@ EXAMPLES = 5
 SEVERAL_TURNS = 0.15
 #: Suggestions of one sort that are listed one by one.
 EACH = 6
-#: Mixed-up requests of an intent from which writing more is suggested.
-BLURRED = 2
 #: Shorter requests look silly in a frame.
 FEW_WORDS = 4
 #: Frames that any request can stand in: other openings, other lengths, other moods.
@@ -161,7 +159,8 @@ def _narrow(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Sugg
         share = (1 - one.clusters / ENOUGH_CLUSTERS) / len(spreads)
         yield Suggestion(
             f"Ask for “{one.intent}” in more different ways",
-            f"Its {one.sampled} sampled requests are worth about {one.clusters:.1f} different ones: same words, "
+            f"Its {one.sampled} sampled requests are worth about {one.clusters:.1f} different ones: same "
+            f"words, "
             "other values. Other situations and other kinds of people are missing.",
             _gain(score, "meaning", share),
             tuple(f"not like: {text}" for text in _requests(dataset, one.intent)[:3]),
@@ -170,19 +169,24 @@ def _narrow(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Sugg
 
 
 def _blurred(evidence: Evidence, score: Score) -> Iterator[Suggestion]:
-    meaning = evidence.meaning
-    if meaning is None or meaning.accuracy is None:
+    """One suggestion for all mixed-up pairs: what one pair is worth depends on the others."""
+    meaning, part = evidence.meaning, next(part for part in score.parts if part.name == "separation")
+    if meaning is None or part.value is None or part.value == 1:
         return
-    for blur in meaning.blurs[:EACH]:
-        if blur.count >= BLURRED:
-            share = min(1.0, blur.count / meaning.sampled / 0.35)
-            yield Suggestion(
-                f"Write requests that can only be “{blur.intent}”, not “{blur.taken_for}”",
-                f"{blur.count} of {blur.of} sampled requests were taken for the other, cross-validated.",
-                _gain(score, "separation", share),
-                (f"{blur.intent}: {blur.request}", f"{blur.taken_for}: {blur.alike}"),
-                "blurred_intents",
-            )
+    worst = meaning.blurs[:EXAMPLES]
+    yield Suggestion(
+        "Make intents easier to tell apart: write what only one of them can mean, or join two that ask "
+        "the same",
+        f"{meaning.accuracy:.1%} of unseen requests get their own intent, judged on {meaning.sampled} "
+        f"sampled ones. "
+        "The pairs that are mixed up most, with their nearest requests:",
+        _gain(score, "separation", 1 - part.value),
+        tuple(
+            f"{one.intent}: “{one.request}” – {one.taken_for}: “{one.alike}” ({one.count} of {one.of})"
+            for one in worst
+        ),
+        "blurred_intents",
+    )
 
 
 def _uncovered(pack: Pack, dataset: Dataset, missing: Uncovered, score: Score) -> Iterator[Suggestion]:
@@ -221,7 +225,8 @@ def _for_values(dataset: Dataset, missing: Uncovered, score: Score, parts: int) 
         grouped[action, argument].append(value)
     for (action, argument), values in grouped.items():
         yield Suggestion(
-            f"Use the missing values of `{action}({argument})`: {', '.join(values[:4])}{' …' if len(values) > 4 else ''}",
+            f"Use the missing values of `{action}({argument})`: "
+            f"{', '.join(values[:4])}{' …' if len(values) > 4 else ''}",
             f"{len(values)} allowed values are in no training call.",
             _gain(score, "coverage", len(values) / missing.coverage.arguments[1] / parts),
             tuple(islice(_with_values(dataset, action, argument, values), EXAMPLES)),
@@ -236,10 +241,8 @@ def _with_values(dataset: Dataset, action: str, argument: str, values: Sequence[
             for call in message.tool_calls:
                 used = str(call.arguments.get(argument, ""))
                 if call.name == action and len(used) > 1 and used.casefold() in example.request.casefold():
-                    for value in values:
-                        yield re.sub(
-                            re.escape(used), lambda _, new=value: str(new), example.request, flags=re.I
-                        )
+                    before, after = re.split(re.escape(used), example.request, maxsplit=1, flags=re.I)
+                    yield from (f"{before}{value}{after}" for value in values)
                     return
 
 
@@ -261,7 +264,8 @@ def _for_articles(
     if facts:
         titles = {article.id: article for article in pack.articles}
         yield Suggestion(
-            f"Let replies use the facts that none names: {', '.join(f'[[article.{fact}]]' for _, fact in facts[:4])}",
+            f"Let replies use the facts that none names: "
+            f"{', '.join(f'[[article.{fact}]]' for _, fact in facts[:4])}",
             f"{len(facts)} facts of articles are in no reply.",
             0.0,
             tuple(question for name, _ in facts[:EXAMPLES] for question in _questions(titles[name])[:1]),
@@ -398,7 +402,8 @@ def _follow_ups(dataset: Dataset, evidence: Evidence) -> Iterator[Suggestion]:
         ]
         yield Suggestion(
             "Collect conversations that go on after the first reply",
-            f"{counts.several_turns} of {counts.examples} have a second request; people ask on and refer back.",
+            f"{counts.several_turns} of {counts.examples} have a second request; people ask on and refer "
+            f"back.",
             1.0,
             tuple(examples[:EXAMPLES]),
             "single_turn",

@@ -14,7 +14,7 @@ from senmon.dataset.example import Dataset, Example
 from senmon.dataset.normal_form import normalised
 from senmon.messages import CONTEXT, Message, ToolCall
 from senmon.readiness.findings import Finding, finding, shortened
-from senmon.readiness.likeness import core, overlap, words_of
+from senmon.readiness.likeness import core, overlap
 
 #: Different wordings of a reply that are compared with each other in one situation.
 COMPARED = 12
@@ -109,10 +109,11 @@ def _call(calls: Sequence[ToolCall], asked: str) -> str:
     def value(given: object) -> object:
         return "(as said)" if isinstance(given, str) and given and given.casefold() in spoken else given
 
-    return "; ".join(
-        f"{call.name}({json.dumps({k: value(v) for k, v in sorted(call.arguments.items())}, ensure_ascii=False)})"
-        for call in calls
-    )
+    def arguments(call: ToolCall) -> str:
+        given = {name: value(one) for name, one in sorted(call.arguments.items())}
+        return json.dumps(given, ensure_ascii=False)
+
+    return "; ".join(f"{call.name}({arguments(call)})" for call in calls)
 
 
 def _excluding(answers: list[_Answer]) -> Iterator[Finding]:
@@ -177,7 +178,8 @@ def _numbers_differ(left: str, right: str, asked: str) -> str:
     said = set(_NUMBER.findall(asked))
     mine, theirs = (set(_NUMBER.findall(text)) - said for text in (left, right))
     apart = bool(mine and theirs) and not (mine <= theirs or theirs <= mine)
-    if apart and overlap(words_of(left), words_of(right)) >= SAME_SUBJECT:
+    words = [frozenset(_NUMBER.sub(" ", text).split()) for text in (left, right)]
+    if apart and overlap(*words) >= SAME_SUBJECT:
         return f"{_shown(mine - theirs)} against {_shown(theirs - mine)}"
     return ""
 

@@ -1,4 +1,5 @@
-"""What the pack has and the training data doesn't show: intents, actions, arguments, articles, facts, proof."""
+"""What the pack has and the training data doesn't show: intents, actions, arguments, articles, facts,
+proof."""
 
 from __future__ import annotations
 

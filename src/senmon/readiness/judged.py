@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from senmon.assistant.release import Splitter
 from senmon.checks.protocol import Check, CheckContext
 from senmon.checks.registry import build_checks
 from senmon.dataset.example import Dataset, Example
 from senmon.evaluation.scoring import context_of
+from senmon.messages import CONTEXT
 from senmon.packs.pack import Pack
 from senmon.readiness.findings import Finding, finding, shortened
 from senmon.rendering import fill_references
@@ -44,7 +45,7 @@ def _replies(example: Example) -> Iterator[int]:
 
 def _judged(pack: Pack, checks: Sequence[Check], example: Example, at: int) -> Finding | None:
     text = example.messages[at].content.strip()
-    context = context_of(pack, example.messages[:at])
+    context = context_of(_mentioned(pack, example), example.messages[:at])
     fault = first_failure(text, checks, context)
     if fault is None:
         return None
@@ -53,6 +54,13 @@ def _judged(pack: Pack, checks: Sequence[Check], example: Example, at: int) -> F
     return finding(
         "check_failure", "error", [example.source], what, "rewrite the reply so that the check passes"
     )
+
+
+def _mentioned(pack: Pack, example: Example) -> Pack:
+    """The pack with those articles alone whose title the example shows: looking for all of them takes
+    its time."""
+    shown = "\n".join(message.content for message in example.messages if message.name == CONTEXT)
+    return replace(pack, articles=tuple(article for article in pack.articles if article.title in shown))
 
 
 def first_failure(text: str, checks: Sequence[Check], context: CheckContext) -> tuple[str, str] | None:

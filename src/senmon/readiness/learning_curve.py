@@ -1,9 +1,9 @@
-"""What more data would bring: the pack tuned on a quarter, a half and all of it, and a power law through the losses.
+"""What more data would bring: the pack tuned on a quarter, a half and all of it, and a power law.
 
-Loss falls with the number of examples as a + b·n^(−c) (Hestness et al. 2017, arXiv 1712.00409). Every run gets
-the same number of passes over its share, because each gets time in proportion to its examples. The interval
-comes from two sources: other held-out examples (bootstrap) and another run (the smaller shares are run twice,
-on different examples).
+Loss falls with the number of examples as a + b·n^(−c) (Hestness et al. 2017, arXiv 1712.00409). Every run
+gets the same number of passes over its share, because each gets time in proportion to its examples. The
+interval comes from two sources: other held-out examples (bootstrap) and another run (the smaller shares are
+run twice, on different examples).
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from senmon.packs.pack import Pack
 if TYPE_CHECKING:
     from senmon.tuning.tune import Candidate
 
-#: (share of the training examples, number of the run). The shares add up to 2.5 times the data.
+#: (share of the training examples, number of the run).
 RUNS = ((0.25, 0), (0.25, 1), (0.5, 0), (0.5, 1), (1.0, 0))
-SHARES = sum(share for share, _ in RUNS)
+#: A budget counts whole minutes: below this the runs could not get time in proportion.
+LEAST_MINUTES = 10
 MOST_HELD_OUT = 150
 FEWEST_HELD_OUT, FEWEST_TRAINED = 8, 16
 DRAWS = 400
@@ -63,7 +64,7 @@ class PowerLaw:
     slope: float
 
     def at(self, examples: float) -> float:
-        return self.floor + self.scale * examples**-self.slope
+        return self.floor + self.scale * float(examples**-self.slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ class LearningCurve:
         """In words."""
         best = max(point.examples for point in self.points)
         said = (
-            f"Twice the examples ({2 * best:,} instead of {best:,}) would bring the loss from {self.now:.3f} to about "
+            f"Twice the examples ({2 * best:,} instead of {best:,}) would bring the loss from "
+            f"{self.now:.3f} to about "
             f"{self.doubled:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}), {self.gain:+.1%} less."
         )
         if self.gain < 0.02:
@@ -115,14 +117,14 @@ def learning_curve(
     *,
     base: BaseFiles,
     work: Path,
-    minutes: int | None = 5,
+    minutes: int | None = LEAST_MINUTES,
     device: str | None = None,
     threads: int | None = None,
     on_run: OnRun | None = None,
 ) -> LearningCurve:
     """Tunes five times in `work`, which is removed afterwards. `minutes` None: every run takes all it needs.
 
-    Raises ConfigError with too few examples; whatever `tune` raises.
+    Minutes count in tens. Raises ConfigError with too few examples; whatever `tune` raises.
     """
     from senmon.tuning.heldout import heldout_losses
 
@@ -154,13 +156,15 @@ def learning_curve(
 
 
 def _recipe(recipe: RecipeSpec, share: float, run: int, minutes: int | None) -> RecipeSpec:
-    """The pack's recipe in its share of the time. A budget counts whole minutes, of which the least is one."""
-    budget = "full" if minutes is None else f"{max(1, round(minutes * share / SHARES))}m"
+    """The pack's recipe with its share of the time: 1, 2 and 4 of ten minutes, so that all runs make as many
+    passes over what they have."""
+    budget = "full" if minutes is None else f"{round(4 * share) * max(1, minutes // LEAST_MINUTES)}m"
     return recipe.model_copy(update={"budget": budget, "seed": recipe.seed + run})
 
 
 def _part(dataset: Dataset, share: float, run: int) -> Iterator[Example]:
-    """A share of the training examples, even over intents, and all of the others. Runs take different ones."""
+    """A share of the training examples, even over intents, and all of the others. Runs take different
+    ones."""
     groups: dict[str, list[Example]] = {}
     for example in dataset.split("train"):
         groups.setdefault(example.intent, []).append(example)

@@ -59,8 +59,10 @@ _FILLER = frozenset(
 )
 #: Ways to begin a request that ask for nothing themselves.
 _BEGINNINGS = re.compile(
-    r"\b(?:(?:can|could|would|will) you|(?:can|could|may|might) (?:i|we)|(?:i|we) (?:want|need|wish|would like|have|d like)"
-    r"(?: to)?|(?:id|ive|wed) (?:like|got|want)(?: to)?|(?:im|i am) (?:trying|looking) to|tell me|let me know|help me"
+    r"\b(?:(?:can|could|would|will) you|(?:can|could|may|might) (?:i|we)|(?:i|we) (?:want|need|wish"
+    r"|would like|have|d like)"
+    r"(?: to)?|(?:id|ive|wed) (?:like|got|want)(?: to)?|(?:im|i am) (?:trying|looking) to|tell me"
+    r"|let me know|help me"
     r"|(?:one|a|just a)? ?quick question|sorry to bother(?: you)?(?: again)?)\b"
 )
 #: Fewer words can't do without the small ones.

@@ -22,8 +22,8 @@ from senmon.routing.classifier import Classifier
 from senmon.routing.features import Vocabulary
 
 #: Distinct training requests that are encoded, and exam items beside them.
-MOST_REQUESTS = 700
-MOST_ITEMS = 250
+MOST_REQUESTS = 600
+MOST_ITEMS = 200
 FOLDS = 3
 #: Fewer examples of an intent can't be cross-validated.
 FEWEST_FOLDED = 3
@@ -234,12 +234,12 @@ def _likely_conflicts(known: _Sample, threshold: float) -> Iterator[Finding]:
         if one.intent == other.intent or row in told or column in told or differ(one.request, other.request):
             continue
         told.update((row, column))
-        what = f"“{shortened(one.request, 80)}” is {one.intent}, “{shortened(other.request, 80)}” is {other.intent}"
+        said = [f"“{shortened(each.request, 80)}” is {each.intent}" for each in (one, other)]
         yield finding(
             "intent_conflict_likely",
             "note",
             [one.source, other.source],
-            what,
+            ", ".join(said),
             "if they ask the same, give them one intent",
             float(similarity[row, column]),
         )

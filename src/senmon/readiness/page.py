@@ -62,7 +62,11 @@ def _summary(report: Readiness) -> str:
     tiles = (
         _tile(f"{report.counts.examples:,}", "conversations"),
         _tile(len(report.counts.intents), "intents"),
-        _tile(found.get("error", 0), "errors", "bad" if found.get("error") else "good"),
+        _tile(
+            found.get("error", 0),
+            "error" if found.get("error") == 1 else "errors",
+            "bad" if found.get("error") else "good",
+        ),
         _tile(found.get("warning", 0), "warnings", "warn" if found.get("warning") else "good"),
     )
     return (

@@ -45,7 +45,8 @@ def repetition_findings(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _duplicates(group: Sequence[Example]) -> Iterator[Finding]:
-    """Each member beyond the first: exact against the first with its words, near against the group's first."""
+    """Each member beyond the first: exact against the first with its words, near against the group's
+    first."""
     first: dict[str, Example] = {}
     for example in group:
         key = conversation_key(example.messages)
@@ -70,7 +71,8 @@ def _duplicates(group: Sequence[Example]) -> Iterator[Finding]:
 
 
 def suite_leak_findings(dataset: Dataset, items: Sequence[ExamItem]) -> Iterator[Finding]:
-    """Training conversations that begin like an item: same core of each user turn, or 80 % of the word pairs."""
+    """Training conversations that begin like an item: same core of each user turn, or 80 % of the word
+    pairs."""
     depths = {len(user_turns(item.messages)) for item in items}
     places: dict[tuple[str, ...], str] = {}
     for item in items:
@@ -99,7 +101,8 @@ def _unavoidable(messages: Sequence[Message]) -> bool:
 
 
 def _near_items(dataset: Dataset, items: Sequence[ExamItem], depths: set[int]) -> dict[str, str]:
-    """Place of a training example → place of an item whose user turns are near-duplicates of its first ones."""
+    """Place of a training example → place of an item whose user turns are near-duplicates of its first
+    ones."""
     found: dict[str, str] = {}
     train = dataset.split("train")
     for depth in sorted(depths):

@@ -26,7 +26,8 @@ WORST_ACCURACY, BEST_ACCURACY = 0.6, 0.95
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the score. `value` is 0 to 1, None where it could not be measured (it then has no weight)."""
+    """One part of the score. `value` is 0 to 1, None where it could not be measured (it then has no
+    weight)."""
 
     name: str
     title: str
@@ -134,7 +135,8 @@ def _volume(evidence: Evidence) -> Part:
         15,
         sum(values) / len(values) if values else 0.0,
         f"{full} of {len(values)} intents have {ENOUGH_REQUESTS} different training requests",
-        f"mean over intents of different training requests ÷ {ENOUGH_REQUESTS}, at most 1 each; requests that differ "
+        f"mean over intents of different training requests ÷ {ENOUGH_REQUESTS}, at most 1 each; requests "
+        f"that differ "
         "in politeness or ids only count once",
     )
 
@@ -170,7 +172,8 @@ def _words(evidence: Evidence) -> Part:
         8,
         value,
         f"{distinct:.0%} of the requests differ from all others; {words.distinct2:.0%} of word pairs are new",
-        f"half: share of different requests, full marks from {ENOUGH_DISTINCT:.0%}; half: different word pairs ÷ word "
+        f"half: share of different requests, full marks from {ENOUGH_DISTINCT:.0%}; half: different word "
+        f"pairs ÷ word "
         f"pairs in the first {words.window} words, full marks from {ENOUGH_DISTINCT2:.0%}",
     )
 
@@ -195,7 +198,8 @@ def _meaning(meaning: Meaning | None) -> tuple[Part, Part]:
             7,
             clusters,
             found,
-            f"mean over intents of the effective number of different requests (Vendi score of sentence vectors) ÷ "
+            f"mean over intents of the effective number of different requests (Vendi score of sentence "
+            f"vectors) ÷ "
             f"{ENOUGH_CLUSTERS:.0f}, at most 1 each",
         ),
         Part(
@@ -204,7 +208,8 @@ def _meaning(meaning: Meaning | None) -> tuple[Part, Part]:
             5,
             accuracy,
             told,
-            f"accuracy of the router's classifier, cross-validated: nothing at {WORST_ACCURACY:.0%}, full marks from "
+            f"accuracy of the router's classifier, cross-validated: nothing at {WORST_ACCURACY:.0%}, full "
+            f"marks from "
             f"{BEST_ACCURACY:.0%}",
         ),
     )
@@ -235,7 +240,8 @@ def _leaks(evidence: Evidence) -> Part:
         12,
         _left(share, LEAKED_ALL),
         f"{split} of {held} held-out conversations and {suite} suite requests stand in training",
-        f"the greater of both shares; nothing is left at {LEAKED_ALL:.0%}; greetings and the like don't count",
+        f"the greater of both shares; nothing is left at {LEAKED_ALL:.0%}; greetings and the like don't "
+        f"count",
     )
 
 
@@ -308,7 +314,8 @@ def _coverage(evidence: Evidence) -> Part:
         8,
         coverage.share,
         ", ".join(shown) or "a pack of talk alone",
-        "mean of the shares of actions called, written-out argument values used and articles shown in training",
+        "mean of the shares of actions called, written-out argument values used and articles shown in "
+        "training",
     )
 
 

@@ -20,8 +20,10 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|\[\[[\w.]+\]\]")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`distinct1`, `distinct2`, `distinct3`: different n-grams per n-gram (Li et al. 2016, arXiv 1510.03055) over
-    the first `window` words in hash order; `vocabulary` counts all. `openings`: the commonest first three words
+    """`distinct1`, `distinct2`, `distinct3`: different n-grams per n-gram (Li et al. 2016, arXiv
+    1510.03055) over
+    the first `window` words in hash order; `vocabulary` counts all. `openings`: the commonest first
+    three words
     with their share."""
 
     texts: int
