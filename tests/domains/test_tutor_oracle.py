@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,9 @@ from senmon.actions.pack_modules import forget, import_source
 
 TUTOR = Path(__file__).parents[2] / "domains" / "tutor"
 ROUNDS = 60
-WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,18 @@ def test_right_answers_are_confirmed_and_wrong_ones_are_not(judging: ModuleType)
                 right[outcome] += 1
                 if outcome != "correct":
                     missed.append((text, said, outcome))
-            for change in draw.sample((-answer, answer + 1, answer - 2, answer * 10, 1 / (answer or Fraction(7)), answer / 2, answer + Fraction(1, 3)), 3):
+            for change in draw.sample(
+                (
+                    -answer,
+                    answer + 1,
+                    answer - 2,
+                    answer * 10,
+                    1 / (answer or Fraction(7)),
+                    answer / 2,
+                    answer + Fraction(1, 3),
+                ),
+                3,
+            ):
                 if change == answer:
                     continue
                 said = draw.choice(forms(change, letter))
@@ -112,7 +124,7 @@ FAMILY = {"added tops and bottoms": "fraction addition", "tops not scaled": "fra
 
 
 def mistaken(draw: random.Random) -> Iterator[tuple[str, Fraction, dict[str, Fraction]]]:
-    """(problem, answer, kind of mistake → the wrong answer that it leads to), each by arithmetic of its own."""
+    """(problem, answer, kind of mistake → the wrong answer it leads to), each by arithmetic of its own."""
     a, b, c, d = draw.randint(3, 9), draw.randint(2, 9), draw.randint(10, 40), draw.randint(2, 9)
     q, s = draw.sample((3, 4, 5, 7, 8, 9), 2)
     p, r = draw.randint(1, q - 1), draw.randint(1, s - 1)
@@ -168,7 +180,9 @@ def test_typical_mistakes_are_named(judging: ModuleType) -> None:
     print()
     for kind in sorted(made):
         recall, precision = hits[kind] / made[kind], hits[kind] / max(1, named[kind])
-        print(f"{kind or '(no known mistake)':34} n {made[kind]:4}  recall {recall:.3f}  precision {precision:.3f}")
+        print(
+            f"{kind or '(none known)':34} n {made[kind]:4}  recall {recall:.3f} precision {precision:.3f}"
+        )
     print(confused.most_common(12))
     for kind in made:
         assert hits[kind] / made[kind] >= 0.9, (kind, confused)
@@ -176,10 +190,11 @@ def test_typical_mistakes_are_named(judging: ModuleType) -> None:
 
 
 HOSTILE = (
-    "9**9**9", "9^9^9^9", "2^(2^(2^(2^2)))", "(" * 5000, "((((" * 40 + "1" + "))))" * 40, "9" * 10_000, "1/" * 3000 + "1",
-    "-" * 4000 + "1", "√" * 3000 + "4", "x" * 5000, "x=" * 3000 + "1", "１２３", "٣ + ٤", "½" * 2000, "\u202e6", "6\u0000",
-    "𝟔", "1e999999", "0x10", "inf", "nan", "6;" * 3000, "x = 1 or " * 900 + "x = 2", "\\frac" * 2000, "one " * 3000,
-    "minus " * 2000 + "one", "1,2,3,4,5,6,7,8,9", "3x = 18 x = " * 500, "6\n" * 4000, "__import__('os')", "{}" * 3000,
+    "9**9**9", "9^9^9^9", "2^(2^(2^(2^2)))", "(" * 5000, "((((" * 40 + "1" + "))))" * 40, "9" * 10_000,
+    "1/" * 3000 + "1", "-" * 4000 + "1", "√" * 3000 + "4", "x" * 5000, "x=" * 3000 + "1", "１２３", "٣ + ٤",
+    "½" * 2000, "\u202e6", "6\u0000", "𝟔", "1e999999", "0x10", "inf", "nan", "6;" * 3000, "x = 1 or " * 900 + "x = 2",
+    "\\frac" * 2000, "one " * 3000, "minus " * 2000 + "one", "1,2,3,4,5,6,7,8,9", "3x = 18 x = " * 500,
+    "6\n" * 4000, "__import__('os')", "{}" * 3000,
 )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from senmon.checks.maths_spans import find_spans
 from senmon.checks.no_telling import NoTellingCheck
 from senmon.checks.protocol import CheckContext
 from senmon.dataset.example import Dataset
-from senmon.dataset.loading import load_dataset
 from senmon.dataset.hygiene import conflicts, exact_duplicates, suite_leaks
+from senmon.dataset.loading import load_dataset
 from senmon.dataset.report import count_dataset
 from senmon.evaluation.suite import ActionExpectation, load_suites
 from senmon.messages import Message

@@ -37,6 +37,10 @@ def parts() -> Iterator[dict[str, ModuleType]]:
     forget("tutor_for_teacher")
 
 
+def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(TOOL), *arguments], capture_output=True, text=True)
+
+
 class Lesson:
     def __init__(self, pack: Pack, customer: str | None = None) -> None:
         self.pack, self.customer = pack, customer
@@ -77,8 +81,9 @@ def test_settings_are_read_and_faults_are_named(parts: dict[str, ModuleType]) ->
     assert (default.hints, classes["7a"].hints, classes["7a"].most_hints) == (6, 6, 6)
     assert (classes["8b"].hints, classes["8b"].tell_answer) == (6, False)
     assert read("")[0].hints == 4
-    for text in ("a: 1", "default: {hints: 0}", "default: {hints: true}", "default: {hint: 3}", "classes: [7a]", "- 1",
-                 "default: {hints: 9, most_hints: 3}", "default: {tell_answer: 1}", "a: [", "classes: {7a: 3}"):  # fmt: skip
+    for text in ("a: 1", "default: {hints: 0}", "default: {hints: true}", "default: {hint: 3}", "classes: [7a]",
+                 "- 1", "default: {hints: 9, most_hints: 3}", "default: {tell_answer: 1}", "a: [",
+                 "classes: {7a: 3}"):  # fmt: skip
         with pytest.raises(fault, match=r"teacher\.yaml"):
             read(text)
 
@@ -151,8 +156,9 @@ async def test_what_was_seen_of_a_pupil_is_kept(pack: Pack) -> None:
 
 async def test_mastery_is_exported_for_the_teacher(tmp_path: Path) -> None:
     store = await Store.open(tmp_path / "senmon.db")
+    wrong = ["fractions", False, 0, "sign error"]
     seen = (
-        ("ann", "7a/ann", [[["fractions", False, 0, "sign error"]], [["fractions", False, 0, "sign error"], ["fractions", True, 2, ""]]]),
+        ("ann", "7a/ann", [[wrong], [wrong, ["fractions", True, 2, ""]]]),
         ("ann2", "7a/ann", [[["percentage", True, 0, ""]]]),
         ("=cmd()", None, [[["fractions", True, 0, ""]]]),
     )  # fmt: skip
@@ -163,13 +169,7 @@ async def test_mastery_is_exported_for_the_teacher(tmp_path: Path) -> None:
             await store.append(run.id, Event("action", {}, {"slots": {"observed": slots}}))
             await store.finish_run(run.id, "done")
     await store.close()
-    made = subprocess.run(
-        [sys.executable, str(TOOL), "mastery", "--home", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = list(csv.DictReader(io.StringIO(made.stdout)))
+    rows = list(csv.DictReader(io.StringIO(run_tool("mastery", "--home", str(tmp_path)).stdout)))
     found = {(row["pupil"], row["skill"]): row for row in rows}
     assert set(found) == {("7a/ann", "fractions"), ("7a/ann", "percentage"), ("'=cmd()", "fractions")}
     fractions = found["7a/ann", "fractions"]

@@ -59,7 +59,7 @@ class OpenProblem(Action):
 
 
 class GiveExercise(Action):
-    """Opens a problem from the teacher's lists: on the topic that the pupil names, else on the weakest skill."""
+    """Opens a problem from the teacher's lists: on the topic the pupil names, else on the weakest skill."""
 
     def name(self) -> str:
         return "give_exercise"

@@ -87,15 +87,25 @@ def exercises() -> tuple[Exercise, ...]:
 
 @lru_cache(maxsize=1)
 def _loaded(files: tuple[tuple[str, int], ...]) -> tuple[Exercise, ...]:
-    """A changed file is read again; a line that can't be used is left out here and named by `tools/lists.py`."""
+    """A changed file is read again; what can't be used is left out here and named by `tools/teacher.py`."""
     found: list[Exercise] = []
     for path, _ in files:
-        for _, problem, topic in lines_of(Path(path).name, Path(path).read_text(encoding="utf-8-sig")):
+        for problem, topic in _usable(Path(path)):
             try:
                 found.append(exercise(problem, topic))
             except TooHardError:
                 continue
-    return tuple(found[:MOST])
+            if len(found) == MOST:
+                return tuple(found)
+    return tuple(found)
+
+
+def _usable(path: Path) -> list[tuple[str, str]]:
+    try:
+        lines = list(lines_of(path.name, path.read_text(encoding="utf-8-sig")))
+    except (ListError, OSError, UnicodeDecodeError, csv.Error):
+        return []
+    return [(problem, topic) for _, problem, topic in lines]
 
 
 def exercise(problem: str, topic: str = "") -> Exercise:

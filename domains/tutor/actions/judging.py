@@ -33,8 +33,8 @@ from .solver import solve
 
 Outcome = Literal["correct", "step_ok", "wrong", "unclear"]
 _LEAD = re.compile(
-    r"^(?:(?:\b(?:so|is it|it is|it[’']?s|i got|i get|i think|i mean|i meant|maybe|the answer is|answer|then|and|sorry"
-    r"|no|wait|oops|ok|okay|about)\b|=)\s*[:,]?\s*)+",
+    r"^(?:(?:\b(?:so|is it|it is|it[’']?s|i got|i get|i think|i mean|i meant|maybe|the answer is|answer|then"
+    r"|and|sorry|no|wait|oops|ok|okay|about)\b|=)\s*[:,]?\s*)+",
     re.IGNORECASE,
 )
 #: `x is two`, `y equals minus a half`.

@@ -4,8 +4,8 @@
     after a wrong attempt   p' = p·slip / (p·slip + (1 − p)(1 − guess))
     then                    p  = p' + (1 − p')·learn
 
-The four numbers are written here and were not fitted to pupils. A right attempt after hints says less: each hint
-adds to `guess`. An answer that was told counts as a wrong attempt.
+The four numbers are written here and were not fitted to pupils. A right attempt after hints says less: each
+hint adds to `guess`. An answer that was told counts as a wrong attempt.
 """
 
 from __future__ import annotations

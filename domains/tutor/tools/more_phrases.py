@@ -455,12 +455,12 @@ ABOUT = (
     "what should I type",
 )
 BEFORE = (
-    "ok so ", "hey, ", "um, ", "mika, ", "hmm, ", "alright, ", "so yeah, ", "right, ", "ok ok, ", "hello again, ",
-    "excuse me, ", "yo, ", "well, ", "erm, ", "listen, ", "omg ", "uff, ",
+    "ok so ", "hey, ", "um, ", "mika, ", "hmm, ", "alright, ", "so yeah, ", "right, ", "ok ok, ",
+    "hello again, ", "excuse me, ", "yo, ", "well, ", "erm, ", "listen, ", "omg ", "uff, ",
 )  # fmt: skip
 AFTER = (
-    " 😅", " 🙏", " 😭", " 🤔", " :)", " :(", " 😩", " lol", "...", " pls", " please", " thx", " mika", " haha",
-    " xd", " ok?", " 🙈", " 💀", " tbh",
+    " 😅", " 🙏", " 😭", " 🤔", " :)", " :(", " 😩", " lol", "...", " pls", " please", " thx", " mika",
+    " haha", " xd", " ok?", " 🙈", " 💀", " tbh",
 )  # fmt: skip
 SHORT = (
     ("please", "pls"), ("you", "u"), ("your", "ur"), ("are", "r"), ("because", "cuz"), ("don't", "dont"),

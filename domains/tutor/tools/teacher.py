@@ -1,8 +1,8 @@
 """For teachers: `python domains/tutor/tools/teacher.py check` and `… mastery --home .senmon > mastery.csv`.
 
 `check` reads `teacher.yaml` and every list in `problems/` and names each line that the tutor can't use.
-`mastery` writes one line for each pupil and skill, from the conversations that the server has kept. A pupil is
-the signed-in customer of a conversation, else its visitor.
+`mastery` writes one line for each pupil and skill, from the conversations that the server has kept (SQLite).
+A pupil is the signed-in customer of a conversation, else its visitor.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def _settings_faults() -> Iterator[str]:
 def _list_faults() -> Iterator[str]:
     for path in sorted((*exercises.FOLDER.glob("*.csv"), *exercises.FOLDER.glob("*.md"))):
         try:
-            for line, problem, topic in exercises.lines_of(path.name, path.read_text(encoding="utf-8-sig")):
+            text = path.read_text(encoding="utf-8-sig")
+            for line, problem, topic in exercises.lines_of(path.name, text):
                 try:
                     exercises.exercise(problem, topic)
                 except actions.TooHardError as reason:
@@ -107,7 +108,8 @@ def _plain(text: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="check teacher.yaml and the lists in problems/")
     exporting = commands.add_parser("mastery", help="write what the pupils master, as CSV")
