@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from senmon.assistant.catalog import ServedPack
 
 _JAPANESE = "申し訳ありませんが、ここでは{languages}でのみお答えできます。担当者におつなぎしましょうか。"
 _ENGLISH = "I'm sorry, I can only answer in {languages} here. Shall I get a person to help you?"
-_NAMES = {"en": "English", "ja": "Japanese", "de": "German", "fr": "French", "es": "Spanish"}
-_NAMES_JA = {"en": "英語", "ja": "日本語", "de": "ドイツ語", "fr": "フランス語", "es": "スペイン語"}
-_SCRIPTS = {
-    "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "ja", "HANGUL": "ko", "CYRILLIC": "ru", "ARABIC": "ar",
-    "HEBREW": "he", "THAI": "th", "DEVANAGARI": "hi",
+_NAMES = {
+    "en": "English", "ja": "Japanese", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian",
+    "nl": "Dutch", "pt": "Portuguese", "zh": "Chinese", "ko": "Korean", "ru": "Russian",
+    "ar": "Arabic",
 }  # fmt: skip
-_GREEK_IS_MATHS = "GREEK"
+_NAMES_JA = {
+    "en": "英語", "ja": "日本語", "de": "ドイツ語", "fr": "フランス語", "es": "スペイン語",
+    "it": "イタリア語", "nl": "オランダ語", "pt": "ポルトガル語", "zh": "中国語", "ko": "韓国語",
+    "ru": "ロシア語", "ar": "アラビア語",
+}  # fmt: skip
 
 
-def foreign_language(text: str, spoken: Iterable[str]) -> str | None:
-    """The language of a message in a script that no pack speaks, judged by its letters; else None.
-
-    Languages that share the Latin script are not told apart here.
-    """
-    counts: dict[str, int] = {}
-    for letter in filter(str.isalpha, text[:2000]):
-        script = unicodedata.name(letter, "LATIN").split(" ", 1)[0].split("-", 1)[0]
-        if script != _GREEK_IS_MATHS:
-            counts[script] = counts.get(script, 0) + 1
-    if not counts:
-        return None
-    script = max(counts, key=lambda name: counts[name])
-    if counts.get("HIRAGANA") or counts.get("KATAKANA"):
-        script = "HIRAGANA" if script in ("CJK", "HIRAGANA", "KATAKANA") else script
-    language = _SCRIPTS.get(script)
-    return language if language and language not in {tag.split("-")[0] for tag in spoken} else None
-
-
-def language_reply(language: str, spoken: Iterable[str]) -> str:
+def language_reply(language: str, spoken: Iterable[str], served: Sequence[ServedPack] = ()) -> str:
+    """What is spoken here, and the offer of a person: a pack's own words for this language, else ours."""
+    for each in served:
+        if own := each.texts.other_language.get(language):
+            return own
     tags = sorted({tag.split("-")[0] for tag in spoken})
     if language == "ja":
         return _JAPANESE.format(languages="、".join(_NAMES_JA.get(tag, tag) for tag in tags))

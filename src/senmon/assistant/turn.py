@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -18,14 +18,16 @@ from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
 from senmon.assistant.candidates import candidates
 from senmon.assistant.catalog import Catalog, ServedPack
 from senmon.assistant.evidence import public_buttons, public_reason, visible, within_budget
-from senmon.assistant.fixed import foreign_language, language_reply, nothing_fits
+from senmon.assistant.faults import INTERNAL, public_fault
+from senmon.assistant.fixed import language_reply, nothing_fits
+from senmon.assistant.judging import first_block, first_failure
+from senmon.assistant.language import foreign_language
+from senmon.assistant.offers import accepts_offer, handoff_reply
 from senmon.assistant.release import Splitter
-from senmon.checks.protocol import Check, CheckContext
+from senmon.checks.protocol import CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
 from senmon.errors import (
     ActionDenied,
-    EngineBusy,
-    EngineUnavailable,
     PackNotFound,
     PromptTooLong,
     SenmonError,
@@ -52,8 +54,6 @@ REPAIR_TEMPERATURE = 0.7
 CALLER_SYSTEM_CHARS = 2000
 #: Packs whose scores an answer shows.
 SHOWN_SCORES = 5
-_OURS = ("Something broke on our side.", "try again")
-_UNAVAILABLE = ("No answer can be made just now.", "try again in a moment")
 
 log = logging.getLogger(__name__)
 
@@ -101,26 +101,15 @@ class Assistant:
                     yield event
         except SenmonError as error:
             log.warning("a turn ended with %s", error.code)
-            yield turn.emit("error", _error_data(error), {"detail": str(error)})
+            yield turn.emit("error", public_fault(error), {"detail": str(error)})
         except Exception:
             log.exception("a turn failed")
-            yield turn.emit("error", {"code": "internal_error", "message": _OURS[0], "remedy": _OURS[1]})
+            yield turn.emit("error", INTERNAL)
 
 
 def _with_user(conversation: Conversation, text: str) -> Conversation:
     said = Message("user", text)
     return conversation if conversation.messages[-1:] == (said,) else conversation.with_user(text)
-
-
-def _error_data(error: SenmonError) -> dict[str, Any]:
-    """What a visitor may know. Files, servers and keys are the operator's affair."""
-    message, remedy = _UNAVAILABLE if isinstance(error, EngineUnavailable) else _OURS
-    if isinstance(error, EngineBusy | PromptTooLong):
-        message, remedy = error.message, error.remedy
-    data: dict[str, Any] = {"code": error.code, "message": message, "remedy": remedy}
-    if (wait := getattr(error, "retry_after", None)) is not None:
-        data["retry_after"] = wait
-    return data
 
 
 @dataclass
@@ -154,17 +143,22 @@ class _Turn:
         return event
 
     async def run(self) -> AsyncGenerator[Event, None]:
-        language = self._foreign()
-        if language:
+        accepted = accepts_offer(self.state, self.text)
+        language = None if accepted else foreign_language(self.text, self._spoken())
+        if accepted:
+            yield self.emit("route", {"pack": None, "reason": "a person was offered"})
+        elif language:
             yield self.emit("route", {"pack": None, "reason": f"language: {language}"})
         else:
             yield await self._route()
         if (blocked := await self._blocked()) is not None:
             for event in self._give_up(blocked):
                 yield event
+        elif accepted:
+            yield self.emit("handoff", {"reason": "asked"})
+            yield self._say(handoff_reply(self.state))
         elif self.served is None:
-            fixed = language_reply(language, self._spoken()) if language else nothing_fits(self.catalog.packs)
-            yield self._say(fixed)
+            yield self._say(self._nobodys(language))
         else:
             for event in await self._ground(self.served):
                 yield event
@@ -179,7 +173,7 @@ class _Turn:
         heard = [self.served] if self.served else list(self.catalog.packs.values())
         checks = {check.name: check for served in heard for check in served.checks}
         context = CheckContext(messages=(Message("user", self.text),))
-        return await asyncio.to_thread(_first_block, tuple(checks.values()), context)
+        return await asyncio.to_thread(first_block, tuple(checks.values()), context)
 
     # --- where the message goes
 
@@ -187,8 +181,12 @@ class _Turn:
         packs = [self.catalog.packs[self.pinned]] if self.pinned else self.catalog.packs.values()
         return {tag for served in packs for tag in served.pack.manifest.language} or {"en"}
 
-    def _foreign(self) -> str | None:
-        return foreign_language(self.text, self._spoken())
+    def _nobodys(self, language: str | None) -> str:
+        """The reply of no pack: it offers a person."""
+        if language is None:
+            return nothing_fits(self.catalog.packs)
+        packs = (self.catalog.packs[self.pinned],) if self.pinned else tuple(self.catalog.packs.values())
+        return language_reply(language, self._spoken(), packs)
 
     async def _route(self) -> Event:
         if self.pinned is not None:
@@ -361,7 +359,7 @@ class _Turn:
             return text, None
         slots = self.state.slots.get(served.pack.name, {})
         context = CheckContext(self.state.of(served.pack.name), self.passages, self.state.facts, slots)
-        failed = await asyncio.to_thread(_first_failure, served.checks, self.said, text, context)
+        failed = await asyncio.to_thread(first_failure, served.checks, self.said, text, context)
         return text, failed
 
     def _release(self, text: str, raw: str) -> Event:
@@ -482,19 +480,6 @@ def _leading(scores: Mapping[str, float]) -> dict[str, float]:
     """The best few packs with their scores, best first."""
     best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_SCORES]
     return {pack: round(score, 4) for pack, score in best}
-
-
-def _first_failure(checks: Sequence[Check], said: str, text: str, context: CheckContext) -> Verdict | None:
-    for check in checks:
-        verdict = check.judge(said, text, context)
-        if verdict.outcome != "pass":
-            return verdict
-    return None
-
-
-def _first_block(checks: Sequence[Check], context: CheckContext) -> Verdict | None:
-    verdicts = (check.judge("", "", context) for check in checks)
-    return next((found for found in verdicts if found.outcome == "block" and found.replacement), None)
 
 
 def _empty(result: Mapping[str, Any]) -> ActionOutcome:

@@ -33,7 +33,7 @@ def action_problems(
         why = "an action server needs its address" if not actions.url else "is not an http address"
         yield problem(("actions", "url"), why, "add url: http://127.0.0.1:5055/webhook")
     code = {"actions.py", "actions/__init__.py"} & set(files.files)
-    coded = any(spec.http is None for spec in actions.specs)
+    coded = any(spec.http is None and not spec.handover for spec in actions.specs)
     if actions.runtime == "in_process" and coded and not code:
         why = "actions run in process but there is no actions.py"
         yield problem(("actions", "specs"), why, "add actions.py, or set runtime: server with a url")

@@ -11,7 +11,6 @@ from senmon.packs.http_spec import (
     VARIABLE,
     HttpCall,
     HttpService,
-    all_headers,
     full_url,
     names_in,
     placeholders,
@@ -48,8 +47,10 @@ def http_problems(manifest: PackManifest) -> Iterator[Fault]:
     known = _remembered(manifest)
     taken = {name for spec in actions.specs for name in spec.parameters.get("properties", {})}
     for index, spec in enumerate(actions.specs):
+        if spec.handover and spec.http is not None:
+            yield (*_PLACE, index, "http"), "a handover sends no request", "remove http, or handover"
         if spec.http is None:
-            if actions.runtime == "http":
+            if not spec.handover and actions.runtime == "http":
                 yield (
                     (*_PLACE, index),
                     f"`{spec.name}` declares no request",
@@ -66,7 +67,7 @@ def http_problems(manifest: PackManifest) -> Iterator[Fault]:
 def _remembered(manifest: PackManifest) -> set[str] | None:
     """Slots that declared actions keep; None when there is code, which may keep any."""
     specs = manifest.actions.specs
-    if any(spec.http is None for spec in specs):
+    if any(spec.http is None and not spec.handover for spec in specs):
         return None
     return {slot for spec in specs if spec.http for slot in (*spec.http.remember, *spec.http.remember_once)}
 
@@ -188,11 +189,8 @@ def _result_faults(spec: ActionSpec, call: HttpCall) -> Iterator[Fault]:
     given = {*call.result, *call.lists, *call.constants}
     given |= {field for error in call.errors.values() for field in error.fields} | {"error", "missing"}
     for part in ("remember", "remember_once"):
-        for slot, field in getattr(call, part).items():
-            if field not in given:
-                yield (part, slot), f"the result has no field `{field}`", f"known: {', '.join(sorted(given))}"
-            if slot == IDENTITY:
-                yield (part, slot), "identity is set by the server", "choose another name"
+        if IDENTITY in getattr(call, part):
+            yield (part, IDENTITY), "identity is set by the server", "choose another name"
     for field in call.values:
         if field not in given:
             yield (

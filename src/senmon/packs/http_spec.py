@@ -50,6 +50,9 @@ class HttpList(Strict):
     fields: dict[FieldName, Path] = Field(
         default_factory=dict, description="Field → path within an entry. None: the entries as they are."
     )
+    values: dict[FieldName, dict[str, str]] = Field(
+        default_factory=dict, description="Field → other words for its values."
+    )
     item: str = Field(
         "",
         max_length=200,
@@ -92,13 +95,12 @@ class HttpCall(Strict):
     )
     idempotent: bool = Field(
         False,
-        description="The service honours `Idempotency-Key`, so that a POST or PATCH that got no answer is sent "
-        "again.",
+        description="The service honours `Idempotency-Key`: a POST or PATCH without an answer is sent again.",
     )
     result: dict[FieldName, Path] = Field(
         default_factory=dict,
-        description="Field of the result → where its value is in the answer: `delivery.eta`, `lines.0.name` or "
-        "a JSON pointer; `.` is the whole answer. Fields that are not there are left out.",
+        description="Field of the result → where its value is in the answer: `delivery.eta`, `lines.0.name` "
+        "or a JSON pointer; `.` is the whole answer. Fields that are not there are left out.",
     )
     lists: dict[FieldName, HttpList] = Field(
         default_factory=dict, description="Field of the result → a list of the answer."
@@ -114,16 +116,16 @@ class HttpCall(Strict):
         description="Status → what it means. Given: 404 not_found, 403 not_allowed, 409 conflict, "
         "422 and 400 refused; 401 asks to sign in; 429 and 5xx have failed.",
     )
-    remember: dict[FieldName, FieldName] = Field(
+    remember: dict[FieldName, Path] = Field(
         default_factory=dict,
-        description="Slot → field of the result to keep for later calls; gone when the result lacks it.",
+        description="Slot → path in the answer of a value to keep for later calls; gone when it lacks it.",
     )
-    remember_once: dict[FieldName, FieldName] = Field(
+    remember_once: dict[FieldName, Path] = Field(
         default_factory=dict, description="As `remember`, but only for the visitor's next message."
     )
     needs: tuple[str, ...] = Field(
         (),
-        description="Values without which nothing is sent: the result is `missing`, with the first one's name.",
+        description="Values without which nothing is sent: the result's `missing` names the first one.",
     )
     text: str = Field(
         "",

@@ -76,6 +76,11 @@ class ActionSpec(Strict):
     )
     label: str = Field("", description="Shown while it runs, for example `looking up your order`.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="An action that takes longer has failed.")
+    handover: bool = Field(
+        False,
+        description="Passes the conversation on to a person and runs nothing. Its argument `reason`, if there "
+        "is one, tells why.",
+    )
     http: HttpCall | None = Field(
         None, description="The request that this action is, instead of Python code."
     )
@@ -86,8 +91,8 @@ class Actions(Strict):
 
     runtime: Literal["in_process", "server", "http"] = Field(
         "in_process",
-        description="`in_process`: `actions.py` of the pack. `server`: a rasa-sdk action server. `http`: every "
-        "action is declared by its `http`. Single actions may have an `http` under any runtime.",
+        description="`in_process`: `actions.py` of the pack. `server`: a rasa-sdk action server. `http`: "
+        "requests, declared by the `http` of each action; single ones may have it under any runtime.",
     )
     url: str = Field(
         "", description="Webhook of the action server, for example http://127.0.0.1:5055/webhook."

@@ -40,7 +40,7 @@ def _destinations(pack: Pack) -> Iterator[Destination]:
         if spec.http is not None:
             url, names = full_url(actions.http, spec.http), variables(actions.http, spec.http)
             yield Destination(spec.name, spec.http.method, url, names)
-        elif actions.runtime == "server":
+        elif actions.runtime == "server" and not spec.handover:
             yield Destination(spec.name, "POST", actions.url)
 
 
