@@ -180,9 +180,7 @@ def test_typical_mistakes_are_named(judging: ModuleType) -> None:
     print()
     for kind in sorted(made):
         recall, precision = hits[kind] / made[kind], hits[kind] / max(1, named[kind])
-        print(
-            f"{kind or '(none known)':34} n {made[kind]:4}  recall {recall:.3f} precision {precision:.3f}"
-        )
+        print(f"{kind or '(none known)':34} n {made[kind]:4}  recall {recall:.3f} precision {precision:.3f}")
     print(confused.most_common(12))
     for kind in made:
         assert hits[kind] / made[kind] >= 0.9, (kind, confused)
@@ -191,9 +189,12 @@ def test_typical_mistakes_are_named(judging: ModuleType) -> None:
 
 HOSTILE = (
     "9**9**9", "9^9^9^9", "2^(2^(2^(2^2)))", "(" * 5000, "((((" * 40 + "1" + "))))" * 40, "9" * 10_000,
-    "1/" * 3000 + "1", "-" * 4000 + "1", "√" * 3000 + "4", "x" * 5000, "x=" * 3000 + "1", "１２３", "٣ + ٤",
-    "½" * 2000, "\u202e6", "6\u0000", "𝟔", "1e999999", "0x10", "inf", "nan", "6;" * 3000, "x = 1 or " * 900 + "x = 2",
-    "\\frac" * 2000, "one " * 3000, "minus " * 2000 + "one", "1,2,3,4,5,6,7,8,9", "3x = 18 x = " * 500,
+    "1/" * 3000 + "1", "-" * 4000 + "1", "√" * 3000 + "4", "x" * 5000, "x=" * 3000 + "1",
+    "１２３", "٣ + ٤",
+    "½" * 2000, "\u202e6", "6\u0000", "𝟔", "1e999999", "0x10", "inf", "nan", "6;" * 3000,
+    "x = 1 or " * 900 + "x = 2",
+    "\\frac" * 2000, "one " * 3000, "minus " * 2000 + "one", "1,2,3,4,5,6,7,8,9",
+    "3x = 18 x = " * 500,
     "6\n" * 4000, "__import__('os')", "{}" * 3000,
 )  # fmt: skip
 

@@ -81,8 +81,9 @@ def test_settings_are_read_and_faults_are_named(parts: dict[str, ModuleType]) ->
     assert (default.hints, classes["7a"].hints, classes["7a"].most_hints) == (6, 6, 6)
     assert (classes["8b"].hints, classes["8b"].tell_answer) == (6, False)
     assert read("")[0].hints == 4
-    for text in ("a: 1", "default: {hints: 0}", "default: {hints: true}", "default: {hint: 3}", "classes: [7a]",
-                 "- 1", "default: {hints: 9, most_hints: 3}", "default: {tell_answer: 1}", "a: [",
+    for text in ("a: 1", "default: {hints: 0}", "default: {hints: true}", "default: {hint: 3}",
+                 "classes: [7a]", "- 1", "default: {hints: 9, most_hints: 3}", "default: {tell_answer: 1}",
+                 "a: [",
                  "classes: {7a: 3}"):  # fmt: skip
         with pytest.raises(fault, match=r"teacher\.yaml"):
             read(text)
