@@ -11,6 +11,7 @@ import pytest
 
 from senmon.errors import StoreError
 from senmon.messages import Event
+from senmon.routing.corrections import read_corrections
 from senmon.server.sse import frames
 from server_rig import SECRET_WORDS, FakeWorkspace, Site, read_events, serving
 
@@ -202,6 +203,19 @@ def test_feedback_is_kept_and_shown_again(site: Site) -> None:
     history = site.client.get(f"/v1/conversations/{conversation}").json()
     assert history["messages"][-1]["rating"] == "up"
     assert site.client.post(f"/v1/runs/{run}/feedback", json={"rating": "meh"}).status_code == 422
+
+
+def test_a_wrong_topic_is_proposed_and_never_learnt_unasked(site: Site) -> None:
+    _, run = started(site, "hello")
+    site.events(run)
+    feedback = f"/v1/runs/{run}/feedback"
+    answer = site.client.post(feedback, json={"rating": "down", "topic": "none"}).json()
+    assert answer["topic_proposed"] is True
+    (kept,) = read_corrections(site.workspace.settings.home)
+    assert (kept.text, kept.pack, kept.state) == ("hello", None, "proposed")
+    again = site.client.post(feedback, json={"rating": "down", "topic": "none"}).json()
+    assert again["topic_proposed"] is False
+    assert site.client.post(feedback, json={"rating": "down", "topic": "zoo"}).status_code == 404
 
 
 def test_pinning_a_pack(site: Site) -> None:

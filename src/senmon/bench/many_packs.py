@@ -1,4 +1,4 @@
-"""A thousand made-up packs: what fitting and routing cost when there are many. Seeded, from a word grammar."""
+"""A thousand made-up packs, seeded, from a word grammar: what many packs cost to fit and to route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ASKS = (
     "how do I {verb} the {adjective} {noun}", "can you {verb} my {noun} for me", "the {noun} does not {verb}",
     "when will the {adjective} {noun} {verb}", "I want to {verb} a {noun} with the {other}",
     "is there a {adjective} {noun} here", "please {verb} the {noun} before the {other}",
-    "what does the {noun} cost", "my {other} and my {noun} won't {verb}", "tell me about the {adjective} {noun}",
+    "what does the {noun} cost",
+    "my {other} and my {noun} won't {verb}", "tell me about the {adjective} {noun}",
     "why did you {verb} the {other}", "{verb} {noun}", "help, the {noun} is {adjective}",
 )  # fmt: skip
 SYLLABLES = (

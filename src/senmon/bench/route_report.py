@@ -47,9 +47,9 @@ def _lines(rows: Sequence[Row], notes: Sequence[str]) -> Iterator[str]:
     yield START
     yield "## Router: CLINC150"
     yield ""
-    yield "`senmon bench route --data FOLDER`. Ten domains as packs; no out-of-scope message of the data set in"
-    yield "training; all choices made on the validation split. 95 % intervals: bootstrap over messages, for few"
-    yield "examples Student's t over draws."
+    yield "`senmon bench route --data FOLDER`. Ten domains as packs; no out-of-scope message of the data"
+    yield "set in training; all choices made on the validation split. 95 % intervals: bootstrap over"
+    yield "messages, for few examples Student's t over draws."
     yield ""
     yield "| " + " | ".join(heads()) + " |"
     yield "|" + "---|" * len(heads())

@@ -1,9 +1,9 @@
 """Run by the interpreter that has `semantic-router`: python semantic_router_peer.py INPUT.npz OUTPUT.json
 
-The peer gets our encoder's vectors, so that only the routing differs, and is used as documented: one `Route` per
-intent with its training examples as utterances, `IndexedRouter` over its local index. How many neighbours count
-(`top_k`) and how their scores are put together (`aggregation`) is chosen on the validation split, as ours is.
-Its confidence is ranked as it comes, without a bar.
+The peer gets our encoder's vectors, so that only the routing differs, and is used as documented: one `Route`
+per intent with its training examples as utterances, `IndexedRouter` over its local index. How many neighbours
+count (`top_k`) and how their scores are put together (`aggregation`) is chosen on the validation split. Its
+confidence is ranked as it comes, without a bar.
 
 This file imports nothing of senmon: it runs elsewhere.
 """
@@ -47,7 +47,8 @@ def main(source: str, target: str) -> None:
 
     def right(router: Any) -> float:
         given_back = ask(router, [text for text, _ in asked["val"]])
-        return float(np.mean([name == intent for (name, _), (_, intent) in zip(given_back, asked["val"])]))
+        intents = [intent for _, intent in asked["val"]]
+        return float(np.mean([name == one for (name, _), one in zip(given_back, intents, strict=True)]))
 
     routers = {one: built(*one) for one in GRID}
     best = max(GRID, key=lambda one: right(routers[one]))

@@ -48,6 +48,7 @@ def compose() -> None:
         bench,
         chatting,
         checking,
+        corrections,
         doctor,
         exporting,
         generating,
@@ -74,6 +75,7 @@ def compose() -> None:
     app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
+    app.add_typer(corrections.app, name="corrections", rich_help_panel="Packs")
     app.add_typer(bench.app, name="bench", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)
 

@@ -7,10 +7,12 @@ so that nobody teaches the router by insisting.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -58,33 +60,51 @@ def read_corrections(home: Path) -> tuple[Correction, ...]:
 
 
 def propose(home: Path, correction: Correction) -> bool:
-    """Keep a correction unless it is kept already or too many wait; whether it was kept."""
-    known = read_corrections(home)
-    if any(_key(one) == _key(correction) for one in known):
-        return False
-    if correction.state == "proposed" and sum(one.state == "proposed" for one in known) >= MAX_PROPOSED:
-        return False
-    write_corrections(home, [*known, replace(correction, text=correction.text[:MAX_TEXT])])
+    """Keep a correction unless it is kept already or too many wait; whether it was kept.
+
+    An accepted one takes the place of a proposal of the same.
+    """
+    with _locked(home):
+        known = read_corrections(home)
+        same = [at for at, one in enumerate(known) if _key(one) == _key(correction)]
+        if any(correction.state in ("proposed", known[at].state) for at in same):
+            return False
+        if correction.state == "proposed" and sum(one.state == "proposed" for one in known) >= MAX_PROPOSED:
+            return False
+        others = [one for at, one in enumerate(known) if at not in same]
+        write_corrections(home, [*others, replace(correction, text=correction.text[:MAX_TEXT])])
     return True
 
 
 def accept(home: Path, chosen: Iterable[int]) -> tuple[Correction, ...]:
     """Accept the corrections at these places (from 0); returns all of them."""
     places = set(chosen)
-    known = [
-        replace(one, state="accepted") if at in places else one
-        for at, one in enumerate(read_corrections(home))
-    ]
-    write_corrections(home, known)
+    with _locked(home):
+        known = [
+            replace(one, state="accepted") if at in places else one
+            for at, one in enumerate(read_corrections(home))
+        ]
+        write_corrections(home, known)
     return tuple(known)
 
 
 def drop(home: Path, chosen: Iterable[int]) -> tuple[Correction, ...]:
     """Forget the corrections at these places (from 0); returns those that are left."""
     places = set(chosen)
-    known = [one for at, one in enumerate(read_corrections(home)) if at not in places]
-    write_corrections(home, known)
+    with _locked(home):
+        known = [one for at, one in enumerate(read_corrections(home)) if at not in places]
+        write_corrections(home, known)
     return tuple(known)
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """One writer at a time: the server takes proposals while an operator decides."""
+    path = (home / FILE).with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_corrections(home: Path, corrections: Sequence[Correction]) -> None:

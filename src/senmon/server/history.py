@@ -19,10 +19,10 @@ def public_messages(events: Iterable[Event], ratings: Mapping[str, Rating]) -> l
 
 
 def _exchange(run_id: str, events: list[Event], rating: Rating | None) -> list[PublicMessage]:
-    asked = PublicMessage(role="user", content=_asked(events), run_id=run_id)
+    question = PublicMessage(role="user", content=asked(events), run_id=run_id)
     text = "".join(str(event.data.get("text", "")) for event in events if event.type == "delta").strip()
     if not text:
-        return [asked]
+        return [question]
     answered = PublicMessage(
         role="assistant",
         content=text,
@@ -33,10 +33,10 @@ def _exchange(run_id: str, events: list[Event], rating: Rating | None) -> list[P
         ],
         rating=rating,
     )
-    return [asked, answered]
+    return [question, answered]
 
 
-def _asked(events: list[Event]) -> str:
+def asked(events: list[Event]) -> str:
     """The last message of the `run` event: an OpenAI client's history comes before it."""
     for event in events:
         if event.type == "run":

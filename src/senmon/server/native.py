@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from senmon.errors import PackNotFound, RequestInvalid
+from senmon.server.corrections import NOBODY, propose_topic
 from senmon.server.history import public_messages
 from senmon.server.responses import BODY, EVENTS, errors
 from senmon.server.runs import Turn
@@ -144,12 +145,17 @@ async def stop_run(id: Id, request: Request, identity: Visitor, server: Server) 
 async def give_feedback(
     id: Id, body: FeedbackRequest, request: Request, identity: SpeakingVisitor, server: Server
 ) -> FeedbackKept:
-    """Thumbs, with a reason and a correction if there is one."""
+    """Thumbs, with a reason and a correction if there is one; `topic` where another pack should have
+    answered. What is proposed so changes no route until an operator accepts it."""
     note(request, run_id=id)
-    kept = await server.workspace.store.add_feedback(
-        id, identity, body.rating, reason=body.reason, correction=body.correction
+    if body.topic != NOBODY:
+        _check_pack(server, body.topic)
+    store = server.workspace.store
+    kept = await store.add_feedback(id, identity, body.rating, reason=body.reason, correction=body.correction)
+    proposed = body.topic is not None and await propose_topic(
+        server.workspace.settings.home.expanduser(), await store.events(id), body.topic
     )
-    return FeedbackKept(feedback_id=kept.id, run_id=kept.run, rating=kept.rating)
+    return FeedbackKept(feedback_id=kept.id, run_id=kept.run, rating=kept.rating, topic_proposed=proposed)
 
 
 def _check_pack(server: Services, pack: str | None) -> None:

@@ -117,20 +117,91 @@ class History(BaseModel):
     active_run: str | None = None
 
 
+class HandoverInfo(BaseModel):
+    """A conversation that waits for a person, or did."""
+
+    id: str
+    conversation_id: str
+    run_id: str = Field(description="The run in which a person was asked for.")
+    reason: str
+    state: Literal["open", "closed"]
+    created: datetime
+    customer: str | None = Field(None, description="The verified customer, if any.")
+    channel: str
+
+
+class HandoverList(BaseModel):
+    """The conversations that wait for a person, oldest first."""
+
+    handovers: list[HandoverInfo]
+
+
+class HandoverLine(BaseModel):
+    """One message as it was seen."""
+
+    role: Literal["visitor", "assistant"]
+    text: str
+
+
+class HandoverRoute(BaseModel):
+    """Where a message went; `pack` is empty where nobody answered."""
+
+    pack: str | None
+    intent: str | None
+    score: float | None
+    reason: str
+
+
+class HandoverAction(BaseModel):
+    """An action of the assistant."""
+
+    name: str
+    arguments: dict[str, Any]
+    status: str = Field(description="finished, denied or failed.")
+
+
+class HandoverCheck(BaseModel):
+    """A check that wanted something else said."""
+
+    check: str
+    outcome: str
+    reason: str
+
+
+class HandoverDetail(HandoverInfo):
+    """Everything that the person needs who takes over."""
+
+    summary: str = Field(description="A few sentences, made by rule.")
+    transcript: list[HandoverLine]
+    routes: list[HandoverRoute]
+    actions: list[HandoverAction]
+    failed_checks: list[HandoverCheck]
+    facts: dict[str, str] = Field(
+        description="Values that the visitor was shown, by the name of the reference."
+    )
+    sources: list[Citation] = Field(description="Articles behind the replies.")
+
+
 class FeedbackRequest(Request):
     """What the visitor thinks of a reply. A later one replaces it."""
 
     rating: Literal["up", "down"]
     reason: CleanText = Field("", max_length=500)
     correction: CleanText = Field("", max_length=4000, description="What it should have said.")
+    topic: str | None = Field(
+        None,
+        max_length=48,
+        description="Wrong topic: the pack that should have answered, or `none`. An operator decides.",
+    )
 
 
 class FeedbackKept(BaseModel):
-    """The feedback is stored."""
+    """The feedback is stored. `topic_proposed`: the right topic now waits for an operator."""
 
     feedback_id: str
     run_id: str
     rating: Literal["up", "down"]
+    topic_proposed: bool = False
 
 
 class PackInfo(BaseModel):
