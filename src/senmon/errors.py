@@ -35,6 +35,7 @@ SenmonError                       code, remedy
 │   ├── StateLocked               another server owns this state
 │   ├── ConversationNotFound
 │   ├── RunNotFound
+│   ├── HandoverNotFound
 │   └── RunConflict               same client_id with another text, or a run is under way
 ├── Unparsable                    text is not maths within the grammar's limits
 ├── RequestInvalid                a request that can't be understood: param names the culprit
@@ -240,6 +241,10 @@ class ConversationNotFound(StoreError):
 
 class RunNotFound(StoreError):
     code = "run_not_found"
+
+
+class HandoverNotFound(StoreError):
+    code = "handover_not_found"
 
 
 class RunConflict(StoreError):

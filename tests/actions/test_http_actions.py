@@ -354,8 +354,8 @@ async def test_fields_lists_words_and_constants(run: Callable[..., Any]) -> None
         },
         "lists": {
             "lines": {"path": "lines", "limit": 2, "fields": {"name": "name"}},
-            "said": {"path": "/lines", "limit": 3, "fields": {"n": "n", "s": "s"}, "values": {"s": {"a": "b"}},
-                     "item": "{n} ({s})"},
+            "said": {"path": "/lines", "limit": 3, "fields": {"n": "n", "s": "s"}, "item": "{n} ({s})",
+                     "values": {"s": {"a": "b"}}},
             "absent": {"path": "state"},
         },
         "values": {"order.state": {"SHIPPED": "on its way"}, "order.paid": {"true": "paid"}},

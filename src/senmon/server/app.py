@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from senmon import __version__
 from senmon.errors import ConfigError, SenmonError
-from senmon.server import health, native, openai, packs, page, rasa, visitors
+from senmon.server import handovers, health, native, openai, packs, page, rasa, visitors
 from senmon.server.auth import Authenticator
 from senmon.server.eventlog import StoredEventLog
 from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeaders
@@ -41,8 +41,9 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
         redoc_url=None,
         lifespan=_lifespan(workspace, idle_seconds),
     )
-    for router in (visitors.router, native.router, packs.router, openai.router, rasa.router, health.router):
-        app.include_router(router)
+    rooms = (visitors, native, handovers, packs, openai, rasa, health)
+    for room in rooms:
+        app.include_router(room.router)
     if settings.demo and settings.loopback:
         app.include_router(visitors.demo_router)
     app.include_router(page.router)

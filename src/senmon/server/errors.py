@@ -28,6 +28,7 @@ STATUS: Mapping[type[SenmonError], int] = {
     errors.StoreError: 503,
     errors.ConversationNotFound: 404,
     errors.RunNotFound: 404,
+    errors.HandoverNotFound: 404,
     errors.RunConflict: 409,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,

@@ -1,4 +1,7 @@
-"""One JSON line per log record, one record per request. Neither holds a message, a token or a query."""
+"""One JSON line per log record, one record per request. Neither holds a message, a token or a query.
+
+What gets into a record all the same is masked.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from senmon.server.masking import MaskingFilter
 
 access = logging.getLogger("senmon.access")
 
@@ -34,9 +39,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Everything to standard error, as JSON."""
+    """Everything to standard error, as JSON, masked."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    # On the handler: a logger's own filter does not see the records of the loggers below it.
+    handler.addFilter(MaskingFilter())
     # Libraries write out at DEBUG what they carry: a database driver, the parameters of its statements.
     least = max(logging.getLevelNamesMapping()[level], logging.INFO)
     logging.basicConfig(level=least, handlers=[handler], force=True)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from senmon.errors import ConversationNotFound, Forbidden, RunConflict, RunNotFound
 from senmon.messages import Event, Identity
 from senmon.store.database import Database, parse_url
+from senmon.store.handovers import Handovers
 from senmon.store.keys import key_digest, new_key
 from senmon.store.lock import StateLock
 from senmon.store.migrate import upgrade
@@ -60,6 +61,7 @@ class Store:
     def __init__(self, database: Database, lock: StateLock | None) -> None:
         self._database = database
         self._lock = lock
+        self.desk = Handovers(database)
         self._owner = secrets.token_hex(8)
 
     @classmethod
