@@ -58,7 +58,8 @@ def test_the_committed_data_is_what_the_generator_makes(generator: ModuleType) -
 def test_there_is_enough_and_it_is_clean(pack: Pack, dataset: Dataset) -> None:
     counts = count_dataset(pack, dataset)
     assert counts.examples >= 1500
-    assert exact_duplicates(dataset) == conflicts(dataset) == suite_leaks(dataset, pack.suite_files) == ()
+    assert not exact_duplicates(dataset) and not conflicts(dataset)
+    assert not suite_leaks(dataset, pack.suite_files)
     assert min(distinct_requests(pack, dataset).values()) >= 8
     assert (counts.uncalled_actions, counts.unused_articles) == ((), ())
     assert len(pack.articles) >= 15

@@ -13,6 +13,7 @@ import pytest
 
 from senmon.bases.catalog import load_tokenizer, resolve
 from senmon.dataset.loading import load_dataset
+from senmon.embedding import Encoder
 from senmon.evaluation.suite import load_suites
 from senmon.packs.loader import load_pack
 from senmon.readiness import Readiness, assess
@@ -182,6 +183,41 @@ def test_own_contacts_and_made_up_ones_are_no_errors(pack_folder: Make, renderer
     report = report_of(folder, renderer, lines)
     (only,) = report.findings.of_kind("personal_data")
     assert only.severity == "note"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [line("only one", split="train")],
+        [line("nothing to train on", split="test"), line("nor here", split="valid")],
+        [line("?", "!", split="train"), line("…", "…", split="train")],
+        [line("同じ質問", "答え", split="train"), line("où est ma commande", "ici", "y", split="train")],
+        [line("word " * 3000, "Fine.", split="train")],
+    ],
+    ids=["one", "no training", "no words", "other scripts", "too long"],
+)
+def test_odd_data_is_judged(pack_folder: Make, renderer: Renderer, lines: list[dict[str, Any]]) -> None:
+    folder = pack_folder("shop")
+    if len(lines[0]["messages"][0]["content"]) < 1000:
+        for name in ("returns", "hours"):
+            (folder / f"knowledge/{name}.md").unlink()
+    pack_lines = report_of(folder, renderer, lines)
+    assert 0 <= pack_lines.score.points <= 100 and to_html(pack_lines) and to_json(pack_lines)
+    assert bool(pack_lines.findings.of_kind("too_long")) is (len(lines[0]["messages"][0]["content"]) > 1000)
+
+
+def test_odd_data_has_a_meaning_too(pack_folder: Make, renderer: Renderer) -> None:
+    encoder = Encoder.find()
+    if encoder is None:
+        pytest.skip("no sentence encoder is installed")
+    for lines in ([line("only one", split="train")], [line("held out", split="valid")]):
+        folder = pack_folder("shop")
+        (folder / "data/train.jsonl").write_text(
+            "".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8"
+        )
+        pack = load_pack(folder)
+        report = assess(pack, load_dataset(pack), (), renderer=renderer, context_tokens=512, encoder=encoder)
+        assert report.meaning is not None and report.meaning.accuracy is None and to_html(report)
 
 
 # --- the page

@@ -100,7 +100,7 @@ class LearningCurve:
         said = (
             f"Twice the examples ({2 * best:,} instead of {best:,}) would bring the loss from "
             f"{self.now:.3f} to about "
-            f"{self.doubled:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}), {self.gain:+.1%} less."
+            f"{self.doubled:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}), {self.gain:.1%} less."
         )
         if self.gain < 0.02:
             return f"{said} More of the same hardly helps: collect other kinds of requests instead."
