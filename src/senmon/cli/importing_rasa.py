@@ -29,8 +29,8 @@ Server = Annotated[
     typer.Option(
         "--action-server",
         metavar="URL",
-        help="Webhook of the rasa-sdk action server that runs the bot's actions. Default: endpoints.yml; "
-        "without it the bot's own Python when it stands alone.",
+        help="Webhook of the rasa-sdk action server that runs the bot's actions. Default: the bot's own "
+        "Python when it stands alone, else the address in endpoints.yml.",
     ),
 ]
 Negative = Annotated[

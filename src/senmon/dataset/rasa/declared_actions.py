@@ -194,7 +194,7 @@ def _description(name: str, use: Use) -> str:
     if wanted:
         return f"for {', '.join(map(words, wanted))}"[:200]
     if use.forms:
-        return f"once the {' or '.join(words(form) for form in list(use.forms)[:2])} is filled"[:200]
+        return f"after {' or '.join(words(form) for form in list(use.forms)[:2])}"[:200]
     return words(name.removeprefix("action_"))[:200]
 
 

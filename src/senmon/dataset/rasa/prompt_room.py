@@ -11,7 +11,7 @@ from senmon.packs.manifest import ActionSpec
 #: Tokens of system text and signatures together; a pack's budget is 400, the marks around them included.
 ROOM = 388
 Count = Callable[[str], int]
-_SHORTER = (40, 24, 12)
+_SHORTER = (60, 48, 36, 30, 26, 22, 18, 14)
 _PIECE = re.compile(r"[a-z]{1,7}|[A-Z]|\d|_|[^\w\s]|[^\W\d_a-zA-Z]")
 
 
