@@ -32,21 +32,30 @@ def context_of(pack: Pack, messages: Sequence[Message]) -> CheckContext:
             state = state.with_facts(flatten_facts({}, found))
         elif message.role == "tool":
             state = state.with_facts(flatten_facts(_result(message.content)))
-    return CheckContext(tuple(messages), tuple(passages.values()), state.facts, slots_of(messages))
+    return CheckContext(tuple(messages), tuple(passages.values()), state.facts, slots_of(pack, messages))
 
 
-def slots_of(messages: Sequence[Message]) -> Mapping[str, Any]:
-    """The slots that the calls so far filled: arguments go to same-named slots.
+def slots_of(pack: Pack, messages: Sequence[Message]) -> Mapping[str, Any]:
+    """The slots that the calls so far filled: arguments go to same-named slots, and so does what a result
+    states anew of an argument, as `{"problem": {"text": …}}` does where an action takes a `problem`.
 
     What actions set beyond that is not part of a conversation, and no action runs in an evaluation: it might
     change something outside.
     """
-    return {
-        name: value
-        for message in messages
-        for call in message.tool_calls
-        for name, value in call.arguments.items()
-    }
+    known = {name for spec in pack.actions.values() for name in spec.parameters.get("properties", {})}
+    slots: dict[str, Any] = {}
+    for message in messages:
+        for call in message.tool_calls:
+            slots.update(call.arguments)
+        if message.role == "tool" and message.name != CONTEXT:
+            result = _result(message.content)
+            stated = {name: result[name] for name in known & result.keys()}
+            slots.update({name: value["text"] for name, value in stated.items() if _has_text(value)})
+    return slots
+
+
+def _has_text(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("text"), str)
 
 
 def _passages(pack: Pack, content: str) -> tuple[Passage, ...]:
