@@ -97,8 +97,9 @@ def test_a_base_learns_the_documents_and_is_told_what_it_forgets(
     assert high < 0
     assert low <= value <= high
     assert set(result.after) == {"documents", "talk"}
-    assert result.epochs["documents/documents"] == pytest.approx(2, rel=0.35)
-    assert 0 < result.epochs["talk/cats"] < 5
+    assert result.epochs["documents/documents"] == pytest.approx(2, rel=0.2)
+    read = result.state.read
+    assert read["talk/cats"] / sum(read.values()) == pytest.approx(how.replay_share, abs=0.08)
     made = resolve(str(tmp_path / "out/base"))
     assert made.digest != tiny_base.digest
     assert load_model(made).config.vocab_size == load_model(tiny_base).config.vocab_size

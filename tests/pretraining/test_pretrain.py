@@ -106,6 +106,7 @@ def test_places_are_found_or_named_together(corpus: list[Path], tmp_path: Path) 
     folder = corpus[0].parent
     assert corpus_files([folder]) == sorted(corpus)
     assert corpus_files([folder], leave_out=[corpus[1]]) == [corpus[0]]
+    assert corpus_files(corpus, leave_out=[corpus[1]]) == [corpus[0]]
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(DataInvalid) as caught:
@@ -364,6 +365,13 @@ def test_groups_stop_at_their_minimum_and_all_stopped_ends_the_run(
     assert set(result.state.stopped) == {"talk", "prose"}
     assert result.finished
     assert result.state.tokens < 40_000
+    talk_alone = pretrain(
+        corpus, valid, base=tiny_base, fresh=None, out=tmp_path / "talk", mix=Mix({"talk": 1}, {"talk": 1}),
+        plan=plan(tokens=40_000, evaluations=40, stop_after=1, adam_rate=0.02),
+    )  # fmt: skip
+    assert "talk" in talk_alone.state.stopped
+    assert talk_alone.finished
+    assert talk_alone.state.tokens < 40_000
 
 
 def test_a_fresh_base_learns_and_can_be_used(corpus: list[Path], tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def pretrain(
     warmup: option.Warmup = 0.02,
     decay_from: option.DecayFrom = 0.6,
     anneal_from: option.AnnealFrom = 2 / 3,
+    context_weight: option.ContextWeight = 1.0,
     clip: option.Clip = 1.0,
     evaluations: option.Evaluations = 10,
     valid_documents: option.ValidDocuments = 40,
@@ -77,6 +78,7 @@ def pretrain(
         warmup=warmup, decay_from=decay_from, anneal_from=anneal_from, clip=clip, seed=seed,
         evaluations=evaluations, valid_documents=valid_documents, stop_after=stop_groups,
         precision=precision, compile=compile, packed=packed, checkpoint_seconds=checkpoint_seconds,
+        context_weight=context_weight,
     )  # fmt: skip
     Pretraining(
         Settings.load(), plan, out=out, valid=valid, pause_after=pause_after, credit=credit, probes=probes,

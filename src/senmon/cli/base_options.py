@@ -87,6 +87,16 @@ DecayFrom = Annotated[
 AnnealFrom = Annotated[
     float, typer.Option(help="From which part on the last weights hold.", rich_help_panel=LEARNING)
 ]
+ContextWeight = Annotated[
+    float,
+    typer.Option(
+        help="Weight in the loss of what replies answer: with 0.15 made-up conversations teach their "
+        "replies, not their invented names.",
+        min=0.0,
+        max=1.0,
+        rich_help_panel=LEARNING,
+    ),
+]
 Clip = Annotated[float, typer.Option(help="Longest gradient (norm).", rich_help_panel=LEARNING)]
 Evaluations = Annotated[int, typer.Option(help="Points of the curve.", min=1, rich_help_panel=LEARNING)]
 ValidDocuments = Annotated[

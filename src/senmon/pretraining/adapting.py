@@ -26,6 +26,7 @@ LEAST_BATCH, MOST_BATCH = 512, 8192
 #: Optimiser steps that a pass over the documents is divided into, about.
 STEPS_PER_EPOCH = 16
 VALID_PER_SOURCE = 40
+MOST_MICRO = 1024
 FEW_DOCUMENTS = 10
 
 
@@ -95,11 +96,14 @@ def adapt(
 
 def _plan(base: BaseFiles, how: Adaptation, tokens: int, share: float) -> Plan:
     rate = how.rate or (SMALL_RATE if parameter_count(base) < SMALL_PARAMETERS else LARGE_RATE)
+    batch = min(MOST_BATCH, max(LEAST_BATCH, tokens // STEPS_PER_EPOCH))
     return Plan(
         tokens=max(1, int(how.epochs * tokens / (1 - share))),
         minutes=how.minutes,
         context=how.context,
-        batch_tokens=min(MOST_BATCH, max(LEAST_BATCH, tokens // STEPS_PER_EPOCH)),
+        batch_tokens=batch,
+        # Documents and replay differ in length: a step of several micro-batches sees both.
+        micro_tokens=min(batch // 4, MOST_MICRO),
         method="adamw",
         adam_rate=rate,
         schedule="cosine",

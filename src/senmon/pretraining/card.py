@@ -76,6 +76,7 @@ def _facts(result: Result) -> str:
         ("hardware", hardware(result.device)),
         ("arithmetic", f"{state.precision}{', compiled' if state.compiled else ''}; weights kept in bf16"),
         ("optimiser", _optimiser(result)),
+        *([("weight of what replies answer", f"{plan.context_weight:g}")] if plan.context_weight < 1 else []),
         ("seed", str(plan.seed)),
         ("training loss", f"{_last_loss(result):.3f} nats per token, mean of the last 50 steps"),
     ]

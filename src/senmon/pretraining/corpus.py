@@ -58,8 +58,8 @@ class Document:
 def corpus_files(places: Iterable[Path], *, leave_out: Iterable[Path | None] = ()) -> list[Path]:
     """The corpus files that `places` (files and folders) stand for, sorted within a folder.
 
-    Files in `leave_out` (held-out ones) are taken from folders no more. Raises DataInvalid naming every
-    place that is missing, holds nothing, or is no corpus file.
+    Files in `leave_out` (held-out ones) are not taken. Raises DataInvalid naming every place that is
+    missing, holds nothing, or is no corpus file.
     """
     problems: list[Problem] = []
     held = {path.resolve() for path in leave_out if path is not None}
@@ -74,7 +74,7 @@ def corpus_files(places: Iterable[Path], *, leave_out: Iterable[Path | None] = (
             problems.append(Problem(str(place), 0, "", "no such file or folder", _REMEDY))
         elif _STEM.match(place.name) is None:
             problems.append(Problem(str(place), 0, "", "not a .jsonl or .jsonl.xz file", _REMEDY))
-        else:
+        elif place.resolve() not in held:
             found[place] = None
     if problems:
         raise DataInvalid(UNREADABLE, problems)

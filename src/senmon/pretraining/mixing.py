@@ -6,7 +6,7 @@ length together, so that attention within a row is attention within a document a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,10 @@ class Sampler:
             self.origin |= dict.fromkeys(map(id, drawn), "/".join(key))
             rows += drawn
         return rows
+
+    def can_draw(self, weights: Mapping[str, float], stopped: Collection[str]) -> bool:
+        """Whether a group that has a weight is left."""
+        return any(self._weight(key, weights) > 0 for key in self._members if key[0] not in stopped)
 
     def _weight(self, key: tuple[str, str], weights: Mapping[str, float]) -> float:
         """A source's own weight, else its part (by tokens) of its group's weight. Stopped groups have 0."""

@@ -18,7 +18,9 @@ class Plan:
 
     `batch_tokens` (padded) make an optimiser step, in micro-batches of `micro_tokens`; None: by device.
     `packed` lines hold several documents (None: on a GPU). `stop_after`: evaluations for which a group's bits
-    per byte must have risen before it is drawn no more; 0: never. `valid_documents` are measured per group.
+    per byte must have risen before it is drawn no more; 0: never.
+    `valid_documents` are measured per group. `context_weight` is the weight in the loss of all in a
+    conversation but its replies.
     """
 
     tokens: int
@@ -42,6 +44,7 @@ class Plan:
     precision: str = "auto"
     compile: bool | None = None
     packed: bool | None = None
+    context_weight: float = 1.0
     checkpoint_seconds: float = 300.0
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Plan:
             "muon-rate, adam-rate": self.muon_rate > 0 and self.adam_rate > 0,
             "warmup": 0 < self.warmup <= 1,
             "decay-from": 0 < self.decay_from <= 1,
+            "context-weight": 0 <= self.context_weight <= 1,
             "schedule": self.schedule in ("wsd", "cosine"),
         }
         wrong = [name for name, fine in limits.items() if not fine]
@@ -89,8 +93,9 @@ class Progress:
 class State:
     """Everything that a run needs to go on exactly, beside weights and optimiser state.
 
-    `pool_share` is the progress at which the current pool of documents was drawn: its weights follow from
-    it. `taken` counts the documents drawn of each source before that pool, `read` the targets learnt.
+    `pool_share` and `pool_tokens` say where the current pool of documents was drawn: its weights and size
+    follow from them. `taken` counts the documents drawn of each source before that pool, `read` the targets
+    learnt.
     """
 
     step: int = 0
@@ -99,6 +104,7 @@ class State:
     pool: int = 0
     batch: int = 0
     pool_share: float = 0.0
+    pool_tokens: int = 0
     precision: str = ""
     compiled: bool = False
     train: list[list[float]] = field(default_factory=list)

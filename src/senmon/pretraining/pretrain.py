@@ -26,6 +26,7 @@ from senmon.pretraining.packing import packed_batches
 from senmon.pretraining.plan import Plan, Progress, State
 from senmon.pretraining.precision import Precision, choose_compile, choose_precision
 from senmon.pretraining.release import write_base
+from senmon.pretraining.reply_weight import ReplyWeight
 from senmon.pretraining.shards import Shard, sha256, tokenise
 from senmon.pretraining.stopping import rising
 from senmon.pretraining.weighting import check_mix, default_mix, origins_of
@@ -36,7 +37,7 @@ CPU_BATCH, GPU_BATCH = 8192, 65_536
 CPU_LOGITS, GPU_LOGITS = 4096 * 16_384, 32_768 * 16_384
 BASE = "base"
 #: Held-out sources that the corpus has not.
-OTHERS = "not in the corpus"
+OTHERS = "other held-out text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +165,18 @@ class _Run:
         self.state.precision, self.state.compiled = precision, compiled
         self._tell("loading the model")
         self.learner = Learner(
-            self._model(), plan, end=self.end, device=self.device, precision=precision, compiled=compiled
-        )
+            self._model(), plan, end=self.end, device=self.device, precision=precision, compiled=compiled,
+            weight=self._reply_weight(),
+        )  # fmt: skip
         if found:
             checkpoint.load(found[0], self.learner.model, self.learner.optimisers)
             self.sampler.restore(self.state.taken)
+
+    def _reply_weight(self) -> ReplyWeight | None:
+        if self.plan.context_weight == 1.0:
+            return None
+        opened = tuple(self.renderer.prompt(()))
+        return ReplyWeight(opened, self.renderer.stop_ids, self.plan.context_weight)
 
     def _model(self) -> Any:
         torch.manual_seed(self.plan.seed)
@@ -218,13 +226,15 @@ class _Run:
 
     def _outdated(self) -> bool:
         """The pool was drawn by weights that hold no more: the last third has begun, or a group stopped."""
-        turn = self.plan.anneal_from
-        turned = (self._share() >= turn) != (self.state.pool_share >= turn)
+        turned = self._weights(self._share()) != self._weights(self.state.pool_share)
         return turned or sorted(self.state.stopped) != self.state.pool_stopped
+
+    def _weights(self, share: float) -> Mapping[str, float]:
+        return self.mix.weights(share, self.plan.anneal_from)
 
     def _next_pool(self) -> None:
         self.state.pool, self.state.batch = self.state.pool + 1, 0
-        self.state.pool_share = self._share()
+        self.state.pool_share, self.state.pool_tokens = self._share(), self.state.tokens
         self.state.pool_stopped = sorted(self.state.stopped)
 
     def _pool(self) -> tuple[dict[str, int], list[Any]]:
@@ -236,12 +246,18 @@ class _Run:
         size = self.plan.batch_tokens or (GPU_BATCH if cuda else CPU_BATCH)
         fits = (GPU_LOGITS if cuda else CPU_LOGITS) // len(self.tokenizer)
         micro = min(size, self.plan.micro_tokens or max(fits, self.plan.context))
-        weights = self.mix.weights(self.state.pool_share, self.plan.anneal_from)
-        rows = self.sampler.pool(weights, POOL_BATCHES * size, rng)
+        amount = min(POOL_BATCHES * size, max(size, self._until() - self.state.pool_tokens))
+        rows = self.sampler.pool(self._weights(self.state.pool_share), amount, rng)
         if self.learner.packed:
             return drawn, packed_batches(rows, size, micro, self.plan.context, rng)
         steps = batches(rows, size, rng, micro_tokens=micro)
         return drawn, [[[[row] for row in lines] for lines in step] for step in steps]
+
+    def _until(self) -> int:
+        """Tokens at which the weights of this pool end: a short run keeps to its shares by that."""
+        now = self._weights(self.state.pool_share)
+        same = now == self._weights(1.0)
+        return self.plan.tokens if same else math.ceil(self.plan.anneal_from * self.plan.tokens)
 
     def _advance(self, micros: Any, began: float) -> None:
         share = self._share()
@@ -258,16 +274,12 @@ class _Run:
         self._report(loss)
 
     def _share(self) -> float:
-        """Progress in 0..1, by tokens or by time, whichever is further. 1 when every group has stopped."""
-        if self._exhausted():
-            return 1.0
+        """Progress in 0..1, by tokens or by time, whichever is further. 1 when there is nothing to draw."""
         by_tokens = self.state.tokens / self.plan.tokens
         by_time = self.state.seconds / (self.plan.minutes * 60) if self.plan.minutes else 0.0
-        return min(1.0, max(by_tokens, by_time))
-
-    def _exhausted(self) -> bool:
-        groups = {shard.group for shard in self.shards}
-        return bool(self.state.stopped) and groups <= self.state.stopped.keys()
+        share = min(1.0, max(by_tokens, by_time))
+        stopped = self.state.stopped
+        return 1.0 if stopped and not self.sampler.can_draw(self._weights(share), stopped) else share
 
     def _next_evaluation(self, share: float) -> float:
         return (math.floor(share * self.plan.evaluations) + 1) / self.plan.evaluations
