@@ -83,6 +83,10 @@ class HttpClient:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             log.warning("the service of %s can't be reached (%s)", name, type(error).__name__)
             return None, None, True
+        except httpx.DecodingError as error:
+            # Too large or compressed: the next answer would be so too.
+            log.warning("the service of %s answered with %s", name, error)
+            return None, None, False
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             log.warning("the service of %s did not answer (%s)", name, type(error).__name__)
             return None, None, request.repeatable

@@ -53,7 +53,7 @@ class FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class HandoverPackage:
-    """`facts` are the values that the visitor was shown by reference; `sources` the articles behind replies."""
+    """`facts` are values that the visitor was shown by reference; `sources` the articles behind replies."""
 
     reason: str
     summary: str
@@ -67,9 +67,8 @@ class HandoverPackage:
 
 def handover_package(events: Sequence[Event], reason: str) -> HandoverPackage:
     """`events` of a whole conversation, run by run, as they are stored."""
-    lines = tuple(
-        line for _, run in groupby(events, key=lambda each: each.run_id) for line in _said(list(run))
-    )
+    runs = groupby(events, key=lambda each: each.run_id)
+    lines = tuple(line for _, run in runs for line in _said(list(run)))
     actions = _actions(events)
     facts = _facts(events)
     routes = tuple(_route(event) for event in events if event.type == "route")
@@ -125,14 +124,25 @@ def _arguments(event: Event) -> Mapping[str, Any]:
 
 
 def _facts(events: Iterable[Event]) -> dict[str, str]:
-    """Named values at the moment when they were said; the latest of a name stays."""
+    """Named values at the moment when they were said; of one root (`order`) those of the latest result."""
     state, shown = Conversation(), dict[str, str]()
     for event in events:
         if event.type == "delta":
-            names = references(str(event.private.get("raw", "")))
-            shown.update({name: state.facts[name] for name in names if name in state.facts})
+            said = [name for name in references(str(event.private.get("raw", ""))) if name in state.facts]
+            roots = {_root(name) for name in said}
+            # Of another order nothing may stand beside the facts of this one.
+            shown = {
+                name: value
+                for name, value in shown.items()
+                if _root(name) not in roots or state.facts.get(name) == value
+            }
+            shown.update({name: state.facts[name] for name in said})
         state = state.apply(event)
     return shown
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _sources(events: Iterable[Event]) -> tuple[Mapping[str, Any], ...]:

@@ -48,7 +48,8 @@ def allow(name: Name, json: Json = False) -> None:
     state = workspace.permissions.state(pack)
     calls = _calls(pack)
     data = {"pack": pack.name, "state": state, "code_digest": pack.code_digest, "calls": calls}
-    output.emit(data, Text(_allowed(pack, state, calls)), json=json)
+    words = Text(_allowed(pack, state, calls), no_wrap=True, overflow="ignore")
+    output.emit(data, words, json=json)
 
 
 def _allowed(pack: Pack, state: str, calls: list[dict[str, Any]]) -> str:

@@ -14,6 +14,10 @@ from senmon.pii import find_personal
 MAX_CHARACTERS = 4000
 #: What a record of ours carries beside its text and may show as it is: made by the server, not by people.
 _OURS = frozenset({"run_id", "pack", "method", "path"})
+_NAMED = (
+    r"(?:x-)?(?:[\w-]*[_-])?"
+    r"(?:api[_-]?key|token|secret|passwor[dt]|passwd|cookie|authorization|senmon-customer)"
+)
 _SECRETS = (
     # JSON Web Tokens: visitors' and customers' tokens are such.
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), "[token]"),
@@ -21,8 +25,7 @@ _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{4,}"), r"\1 [token]"),
     (
         re.compile(
-            r"(?i)(?<![a-z])((?:x-)?(?:[\w-]*[_-])?(?:api[_-]?key|token|secret|passwor[dt]|passwd|cookie"
-            r"|authorization|senmon-customer)[\"']?\s*[=:]\s*[\"']?)"
+            rf"(?i)(?<![a-z])({_NAMED}[\"']?\s*[=:]\s*[\"']?)"
             r"(?!\[)(?!bearer |basic )[^\s\"'&,;}]{3,}"
         ),
         r"\1[secret]",
@@ -32,7 +35,7 @@ _SECRETS = (
 
 
 def masked(text: str) -> str:
-    """`text` with `[email]`, `[card]`, `[token]`, … in place of what nobody should read. Cut when very long."""
+    """`text` with `[email]`, `[card]`, `[token]`, … in place of what is nobody's to read. Bounded."""
     text = text[:MAX_CHARACTERS]
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
