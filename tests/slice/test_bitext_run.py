@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,30 +75,16 @@ def command(running: Running, *arguments: str, timeout: float = 400) -> list[dic
 
 
 def held_out(sheet: Path, number: int) -> list[str]:
-    """Requests that no training saw: each fortieth row is kept out of the imported file."""
+    """Requests that no training saw: those of the importer's fixed evaluation split."""
     with sheet.open(encoding="utf-8", newline="") as file:
-        return [row["instruction"] for index, row in enumerate(csv.DictReader(file)) if index % 40 == 7][
-            :number
-        ]
-
-
-def without(sheet: Path, target: Path) -> Path:
-    with sheet.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = [row for index, row in enumerate(reader) if index % 40 != 7]
-        names = list(reader.fieldnames or ())
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    return target
+        requests = [row["instruction"].strip() for row in csv.DictReader(file)]
+    kept = [text for text in requests if int(sha256(text.encode()).hexdigest(), 16) % 100 >= 80]
+    return kept[:: len(kept) // number][:number]
 
 
 @pytest.mark.real_data
-def test_import_tune_gate_serve(running: Running, test_data: Path, tmp_path: Path) -> None:
-    sheet = without(test_data / SHEET, tmp_path / "requests.csv")
-    columns = ["--user", "instruction", "--assistant", "response", "--intent", "intent"]
-    imported = command(running, "import", "csv", str(sheet), "--pack", "bitext", *columns)
+def test_import_tune_gate_serve(running: Running, test_data: Path) -> None:
+    imported = command(running, "import", "bitext", str(test_data / SHEET), "--pack", "bitext")
     assert imported[-1]["taken"] > 4000
 
     wait_for_pack(running, "bitext", "untuned")
