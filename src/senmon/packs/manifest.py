@@ -78,8 +78,8 @@ class ActionSpec(Strict):
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="An action that takes longer has failed.")
     handover: bool = Field(
         False,
-        description="Passes the conversation on to a person and runs nothing. Its argument `reason`, if there "
-        "is one, tells why.",
+        description="Passes the conversation on to a person and runs nothing. Its argument `reason`, if "
+        "there is one, tells why.",
     )
     http: HttpCall | None = Field(
         None, description="The request that this action is, instead of Python code."
@@ -146,7 +146,7 @@ class RecipeSpec(Strict):
     step_tokens: Positive = Field(512, description="Supervised tokens of an optimiser step, about.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
-        description="Arithmetic of tuning on a CPU; `auto`: bf16 where that is clearly faster. A GPU uses bf16.",
+        description="Arithmetic of tuning on a CPU; `auto`: bf16 where clearly faster. A GPU uses bf16.",
     )
     max_tokens: Positive = Field(1024, description="Longer examples are refused.")
     early_stopping: int = Field(
