@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from senmon.bench.route import best_pack
 from senmon.embedding import Encoder
 from senmon.routing.router import PackRoutes, Router
 
@@ -88,7 +89,7 @@ def measure_scale(
         began = time.perf_counter()
         choice = router.route(text)
         spent.append(1000 * (time.perf_counter() - began))
-        right += max(choice.scores, key=lambda name, scores=choice.scores: scores[name]) == pack
+        right += best_pack(choice) == pack
     p50, p95 = np.quantile(spent, (0.5, 0.95))
     unit = 2**20 if sys.platform == "darwin" else 1024
     return ScaleFigures(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from senmon.bench.clinc import Clinc, Pair
 from senmon.embedding import Encoder
-from senmon.routing.router import Router
+from senmon.routing.router import RouteChoice, Router
 
 EACH = 10
 DRAWS = 1000
@@ -128,7 +128,7 @@ def answers(
     """Each message by itself, as a first message."""
     inside = router.route_many([text for text, _ in data.splits[split]])
     outside = router.route_many([text for name in strange for text in data.strangers[name]])
-    best = [max(one.scores, key=lambda name, scores=one.scores: scores[name]) for one in inside]
+    best = [best_pack(one) for one in inside]
     return Answers(
         tuple(one.likeliest for one in inside),
         tuple(best),
@@ -137,6 +137,11 @@ def answers(
         np.array([max(one.scores.values()) for one in outside]),
         np.array([one.pack is not None for one in outside]),
     )
+
+
+def best_pack(choice: RouteChoice) -> str:
+    """The pack with the highest score, whether it answers or not."""
+    return max(choice.scores.items(), key=lambda item: item[1])[0]
 
 
 def measure(intents: Sequence[str], domains: Sequence[str], given: Answers) -> dict[str, float]:
@@ -150,15 +155,21 @@ def bootstrapped(intents: Sequence[str], domains: Sequence[str], given: Answers)
     """The six figures, with percentile intervals over messages drawn again (Efron 1979)."""
     right = np.array([a[1] == b for a, b in zip(given.intents, intents, strict=True)])
     placed = np.array([a == b for a, b in zip(given.domains, domains, strict=True)])
-    parts = (right, placed, given.scores, given.answered)
-    strange = (given.strange_scores, given.strange_answered)
-    value = _figures(*parts, *strange)
+    scores, answered, strange = given.scores, given.answered, given.strange_scores
+    value = _figures(right, placed, scores, answered, strange, given.strange_answered)
     numbers = np.random.default_rng(0)
     drawn: dict[str, list[float]] = {name: [] for name in NAMES}
     for _ in range(DRAWS):
         one = numbers.integers(0, len(right), len(right))
-        other = numbers.integers(0, len(strange[0]), len(strange[0]))
-        figures = _figures(*(part[one] for part in parts), *(part[other] for part in strange))
+        other = numbers.integers(0, len(strange), len(strange))
+        figures = _figures(
+            right[one],
+            placed[one],
+            scores[one],
+            answered[one],
+            strange[other],
+            given.strange_answered[other],
+        )
         for name, figure in figures.items():
             drawn[name].append(figure)
     bounds = {name: np.quantile(values, (0.025, 0.975)) for name, values in drawn.items()}

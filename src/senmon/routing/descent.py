@@ -61,12 +61,14 @@ class _Weights:
     @classmethod
     def zero(cls, dim: int, terms: int, classes: int) -> _Weights:
         shapes = [(dim, classes), (terms, classes), (classes,)]
-        made = [[np.zeros(shape, dtype=np.float32) for shape in shapes] for _ in range(3)]
-        return cls(*made)
+        values, first, second = ([np.zeros(shape, dtype=np.float32) for shape in shapes] for _ in range(3))
+        return cls(values, first, second)
 
     def part(self, classes: NDArray[np.int64]) -> _Weights:
-        copied = [[one[..., classes] for one in of] for of in (self.values, self.first, self.second)]
-        return _Weights(*copied, self.steps)
+        values, first, second = (
+            [one[..., classes] for one in of] for of in (self.values, self.first, self.second)
+        )
+        return _Weights(values, first, second, self.steps)
 
     def put(self, classes: NDArray[np.int64], part: _Weights) -> None:
         for mine, theirs in zip(
@@ -147,7 +149,7 @@ def _along(
 ) -> NDArray[np.int64]:
     """Packs in the order of their mean vectors along a direction drawn anew: like ones stand together."""
     features = rows.vectors if rows.vectors.shape[1] else rows.tfidf
-    direction = numbers.standard_normal(features.shape[1]).astype(np.float32)
+    direction = numbers.standard_normal(int(features.shape[1]), dtype=np.float32)
     along, owner = features @ direction, owners[rows.labels]
     mine = owner >= 0
     most = int(owners.max()) + 1

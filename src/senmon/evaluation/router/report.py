@@ -151,7 +151,7 @@ def write_plot(report: RouterReport, path: Path) -> None:
         for row in ticks:
             for column in ticks:
                 shade = "white" if shares[row, column] > 0.5 else "black"
-                axes.text(column, row, int(counts[row, column]), ha="center", va="center", color=shade)
+                axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=shade)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
     figure.savefig(draft, format="png")
