@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,7 +145,12 @@ def test_only_texts_that_are_new_are_computed(tmp_path: Path, monkeypatch: pytes
     first = encoder.encode(texts)
     computed: list[str] = []
     original = encoder._encode
-    monkeypatch.setattr(encoder, "_encode", lambda some: computed.extend(some) or original(some))
+
+    def counted(some: list[str]) -> Any:
+        computed.extend(some)
+        return original(some)
+
+    monkeypatch.setattr(encoder, "_encode", counted)
     again = encoder.encode(["something else", *texts[::-1], "something else"])
     assert computed == ["something else"]
     assert np.array_equal(again[1:-1], first[::-1])

@@ -375,8 +375,8 @@ async def test_a_verbatim_text_and_an_answer_without_a_body(run: Callable[..., A
     http = {"url": "x", "text": "It comes {order.eta}. {nothing}"}
     assert (await run(http, reply="verbatim")).texts == ("It comes Friday.",)
     SERVICE.answers.append(lambda: Response(status_code=204))
-    http = {"url": "x", "method": "DELETE", "result": {}, "constants": {"done": "gone"}}
-    assert (await run(http)).result == {"done": "gone"}
+    deleting = {"url": "x", "method": "DELETE", "result": {}, "constants": {"done": "gone"}}
+    assert (await run(deleting)).result == {"done": "gone"}
 
 
 async def test_values_are_remembered_for_good_or_for_one_message(run: Callable[..., Any]) -> None:

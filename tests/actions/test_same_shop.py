@@ -67,7 +67,7 @@ TALK: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("the invoice of A1002", "resend_invoice", {"order_id": "A1002"}, "It goes to [[order.mail]]."),
     ("a person please", "request_person", {"reason": "asked"}, "never said"),
 )
-STRANGER = (
+STRANGER: tuple[Any, ...] = (
     ("where is A1001?", "order_status", {"order_id": "A1001"}, "I find no order [[order.id]]."),
     ("cancel A1004", "cancel_order", {"order_id": "A1004"}, "I find no order [[order.id]]."),
     (
@@ -130,7 +130,8 @@ def shown(turns: list[list[Event]]) -> list[Any]:
             data = {name: value for name, value in event.data.items() if name != "provenance"}
             private = {name: value for name, value in event.private.items() if name in ("messages", "facts")}
             told.append((event.type, data, private))
-    return json.loads(json.dumps(told))
+    plain: list[Any] = json.loads(json.dumps(told))
+    return plain
 
 
 def support(folder: Path, **changes: Any) -> Pack:

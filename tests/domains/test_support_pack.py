@@ -19,7 +19,7 @@ from senmon.dataset.example import Dataset
 from senmon.dataset.loading import load_dataset
 from senmon.dataset.normal_form import request_key
 from senmon.evaluation.suite import ReplyExpectation, load_suites
-from senmon.messages import Conversation, Message
+from senmon.messages import Conversation, Message, Passage
 from senmon.packs.loader import load_pack
 from senmon.packs.pack import Pack
 from senmon.rendering import (
@@ -72,7 +72,7 @@ def test_every_article_is_asked_about_and_every_action_is_called(pack: Pack, dat
         for shown, reply in zip(example.messages, example.messages[1:], strict=False):
             if shown.name == "context" and "[[answer." in reply.content:
                 place = references(reply.content)[0].removeprefix("answer.")
-                answered.add(re.search(rf"\[\[answer.{place}\]\] (.+?): ", shown.content)[1])
+                answered.update(re.findall(rf"\[\[answer.{place}\]\] (.+?): ", shown.content))
     assert answered == {article.title for article in pack.articles}
     assert {call.name for reply in replies(dataset) for call in reply.tool_calls} == set(pack.actions)
 
@@ -140,7 +140,7 @@ def test_the_suite_asks_in_other_words(pack: Pack, dataset: Dataset) -> None:
     asked = [item for item in items if getattr(item.expect, "action", None)]
     assert len(items) >= 400
     assert len(asked) >= 300
-    assert {item.expect.action for item in asked} == set(pack.actions)
+    assert {getattr(item.expect, "action", None) for item in asked} == set(pack.actions)
     assert {item.kind for item in items} == {"action", "reply", "route"}
     users = [each for e in dataset.examples for each in e.messages if each.role == "user"]
     trained = {request_key(each.content) for each in users}
@@ -190,7 +190,7 @@ def test_every_reply_passes_the_checks_of_the_pack(pack: Pack, dataset: Dataset)
     articles = {article.id: article.passage() for article in pack.articles}
     for line, example in zip(lines, dataset.examples, strict=True):
         state = Conversation()
-        passages = ()
+        passages: tuple[Passage, ...] = ()
         for index, (raw, message) in enumerate(zip(line["messages"], example.messages, strict=True)):
             if raw.get("passages"):
                 passages = tuple(articles[name] for name in raw["passages"])

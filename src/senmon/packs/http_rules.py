@@ -167,7 +167,7 @@ def _name_faults(
     arguments = set(spec.parameters.get("properties", {}))
     unknown = names - arguments - {IDENTITY} - (known or set())
     for name in sorted(unknown) if known is not None else ():
-        fitting = ", ".join(sorted(arguments | known)) or "none"
+        fitting = ", ".join(sorted(arguments | (known or set()))) or "none"
         why = f"{{{name}}} is neither an argument nor remembered by an action"
         yield ("url",), why, f"known: {fitting}, {IDENTITY}"
     if IDENTITY in names and spec.identity != "customer":

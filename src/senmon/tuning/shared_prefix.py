@@ -23,13 +23,13 @@ LOGITS_AT_ONCE = 1 << 24
 class SharedPrefixLoss(nn.Module):
     """Negative log-likelihood of each supervised token of a micro-batch.
 
-    `half`: multiply in bf16, with weights, gradients and losses kept as they are; on a GPU always.
+    `in_bf16`: multiply in bf16, with weights, gradients and losses kept as they are; on a GPU always.
     """
 
     def __init__(self, model: Any, *, logits_at_once: int = LOGITS_AT_ONCE) -> None:
         super().__init__()
         self.model = model
-        self.half = False
+        self.in_bf16 = False
         self._logits_at_once = logits_at_once
         self._plain_head = _head_is_plain(self._causal)
 
@@ -41,7 +41,7 @@ class SharedPrefixLoss(nn.Module):
     def forward(self, batch: MicroBatch) -> Tensor:
         """float32 [S]: the loss of every target."""
         device = batch.suffix.device.type
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.half or device == "cuda"):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.in_bf16 or device == "cuda"):
             rows, width = batch.suffix.shape
             past = len(batch.prefix)
             positions = torch.arange(past, past + width, device=batch.suffix.device).expand(rows, -1)

@@ -138,7 +138,7 @@ class _Tuning:
         plan = saved.plan if saved else self._plan(job, loss)
         if plan.threads and self._device == "cpu":
             torch.set_num_threads(plan.threads)
-        loss.half = plan.half
+        loss.in_bf16 = plan.half
         training = Training(job, plan, loss, self.accelerator, self.report)
         if saved:
             training.resume(saved)
@@ -182,7 +182,7 @@ class _Tuning:
 
     def _plan(self, job: Job, loss: SharedPrefixLoss) -> Plan:
         plan = plan_everything(job.rows, job.valid, self.recipe)
-        loss.half = self._half()
+        loss.in_bf16 = self._half()
         if job.limits is not None:
             self.report(TuneProgress("measure", note="measuring the speed of this machine"))
             state = torch.get_rng_state()
@@ -191,7 +191,7 @@ class _Tuning:
             seconds = job.limits.aim - (time.monotonic() - job.began)
             plan = plan_within(job.rows, job.valid, self.recipe, seconds=seconds, speed=speed)
         if self._device == "cpu":
-            plan = replace(plan, threads=torch.get_num_threads(), half=loss.half)
+            plan = replace(plan, threads=torch.get_num_threads(), half=loss.in_bf16)
         if self.accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list
 
