@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from planted import Planted, build, measured
 
+from planted import Planted, build, measured
 from senmon.bases.catalog import load_tokenizer, resolve
 from senmon.dataset.loading import load_dataset
 from senmon.embedding import Encoder
