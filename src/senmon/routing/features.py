@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +23,8 @@ Floats: TypeAlias = NDArray[np.float32]
 MAX_CHARACTERS = 1000
 MAX_WORD_TERMS = 4000
 MAX_LETTER_TERMS = 10000
+#: Texts whose terms are kept (50 MB at most): a fit asks twice, and again when a pack is added.
+REMEMBERED_TEXTS = 4096
 WORD_GRAMS = (1, 2)
 LETTER_GRAMS = (2, 3, 4, 5)
 #: Terms times classes: the classifier's weights are this many at most (100 MB), with fewer terms if need be.
@@ -41,6 +43,7 @@ def plain(text: str) -> str:
     return _DIGIT.sub("0", " ".join(folded.split()))
 
 
+@lru_cache(maxsize=REMEMBERED_TEXTS)
 def terms(text: str) -> Counter[str]:
     """Words and word pairs (`w…`), letter groups of 2 to 5 within padded tokens (`c…`), with their counts."""
     clean = plain(text)
