@@ -47,10 +47,11 @@ def configure_logging(level: str = "INFO") -> None:
     # Libraries write out at DEBUG what they carry: a database driver, the parameters of its statements.
     least = max(logging.getLevelNamesMapping()[level], logging.INFO)
     logging.basicConfig(level=least, handlers=[handler], force=True)
-    # uvicorn's own handlers, where somebody configured them, would write unmasked.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    # uvicorn's own handlers, where somebody configured them, would write unmasked, and its level hide faults.
+    for name in ("uvicorn", "uvicorn.error"):
         server = logging.getLogger(name)
         server.handlers.clear()
+        server.setLevel(logging.NOTSET)
         server.propagate, server.disabled = True, False
     logging.getLogger("senmon").setLevel(level)
     logging.getLogger("uvicorn.error").addFilter(_without_tracebacks)
