@@ -17,7 +17,6 @@ from senmon.adapters import durable
 from senmon.pretraining.corpus import Document, Renders, group_of, read_documents, token_ids
 
 FORMAT = 2
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +157,8 @@ def _counts(origin: Origin) -> dict[str, int]:
 
 def sha256(path: Path) -> str:
     """Of the whole file, hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _save(folder: Path, name: str, values: np.ndarray[Any, Any]) -> None:
