@@ -6,6 +6,7 @@ SenmonError                       code, remedy
 │   ├── PackInvalid               all problems of a pack at once
 │   ├── PackNotFound
 │   ├── PackExists
+│   ├── ArticleNotFound
 │   └── PackCodeNotAllowed        the operator has not allowed this pack's Python
 ├── DataInvalid                   all problems of a dataset or an import at once
 ├── BaseError
@@ -36,13 +37,20 @@ SenmonError                       code, remedy
 │   ├── ConversationNotFound
 │   ├── RunNotFound
 │   ├── HandoverNotFound
+│   ├── HandoverConflict          another person has it, or it is over
+│   ├── SiteNotFound
+│   ├── AlreadyRated              a conversation is rated once
 │   └── RunConflict               same client_id with another text, or a run is under way
+│       └── PersonSpeaks          a person has joined: the assistant stays silent
 ├── Unparsable                    text is not maths within the grammar's limits
 ├── RequestInvalid                a request that can't be understood: param names the culprit
 ├── RouterUnfit                   a saved router is damaged, or made for other packs or another encoder
 └── AccessError
     ├── Unauthenticated
+    │   ├── IdentityRequired      the site answers signed-in customers only
+    │   └── RefreshRefused        a refresh token is unknown, expired, or was used before
     ├── Forbidden
+    │   └── OriginRefused         the page's origin is not one of the site's
     └── RateLimited               retry_after seconds
 """
 
@@ -125,6 +133,10 @@ class PackCodeNotAllowed(PackError):
 
 class DataInvalid(ProblemsError):
     code = "data_invalid"
+
+
+class ArticleNotFound(PackError):
+    code = "article_not_found"
 
 
 class BaseError(SenmonError):
@@ -247,8 +259,24 @@ class HandoverNotFound(StoreError):
     code = "handover_not_found"
 
 
+class HandoverConflict(StoreError):
+    code = "handover_conflict"
+
+
+class SiteNotFound(StoreError):
+    code = "site_not_found"
+
+
+class AlreadyRated(StoreError):
+    code = "already_rated"
+
+
 class RunConflict(StoreError):
     code = "run_conflict"
+
+
+class PersonSpeaks(RunConflict):
+    code = "person_speaks"
 
 
 class Unparsable(SenmonError):
@@ -275,8 +303,20 @@ class Unauthenticated(AccessError):
     code = "unauthenticated"
 
 
+class IdentityRequired(Unauthenticated):
+    code = "identity_required"
+
+
+class RefreshRefused(Unauthenticated):
+    code = "refresh_refused"
+
+
 class Forbidden(AccessError):
     code = "forbidden"
+
+
+class OriginRefused(Forbidden):
+    code = "origin_refused"
 
 
 class RateLimited(AccessError):

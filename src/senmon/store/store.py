@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, and_, func, insert, select, update
+from sqlalchemy import RowMapping, Select, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from senmon.errors import ConversationNotFound, Forbidden, RunConflict, RunNotFound
+from senmon.errors import ConversationNotFound, Forbidden, PersonSpeaks, RunConflict, RunNotFound
 from senmon.messages import Event, Identity
 from senmon.store.database import Database, parse_url
-from senmon.store.handovers import Handovers
+from senmon.store.handovers import Handovers, joined_agent, open_handover
+from senmon.store.journal import Journal, record
 from senmon.store.keys import key_digest, new_key
 from senmon.store.lock import StateLock
 from senmon.store.migrate import upgrade
+from senmon.store.opinions import Opinions
+from senmon.store.people import People
 from senmon.store.records import (
     ApiKey,
     Channel,
@@ -30,20 +33,15 @@ from senmon.store.records import (
     Run,
     RunState,
 )
-from senmon.store.tables import (
-    api_keys,
-    conversations,
-    events,
-    feedback,
-    handovers,
-    review_items,
-    runs,
-    sites,
-    visitors,
-)
+from senmon.store.refresh import RefreshTokens
+from senmon.store.replacing import replace_run
+from senmon.store.rows import columns_of, ensure_site, ensure_visitor, new_id, now, one, values_of
+from senmon.store.sites import Sites
+from senmon.store.tables import api_keys, conversations, events, runs, sites
 
 #: A run of a server that died is taken for orphaned after this time, where no lock file tells.
 LEASE = timedelta(minutes=10)
+_CONVERSATIONS = select(*columns_of(conversations, ConversationRecord))
 _INTERRUPTED = {
     "code": "interrupted",
     "message": "The server stopped while it was answering.",
@@ -61,7 +59,12 @@ class Store:
     def __init__(self, database: Database, lock: StateLock | None) -> None:
         self._database = database
         self._lock = lock
+        self.sites = Sites(database)
+        self.refresh = RefreshTokens(database)
         self.desk = Handovers(database)
+        self.journal = Journal(database)
+        self.opinions = Opinions(database)
+        self.people = People(database)
         self._owner = secrets.token_hex(8)
 
     @classmethod
@@ -102,23 +105,31 @@ class Store:
     # Conversations
 
     async def create_conversation(
-        self, identity: Identity, *, channel: Channel = "native"
+        self,
+        identity: Identity,
+        *,
+        channel: Channel = "native",
+        client_id: str | None = None,
+        prechat: Mapping[str, Any] | None = None,
     ) -> ConversationRecord:
+        """A new one, or this visitor's of the same `client_id`. `prechat`: what was asked before it."""
         async with self._database.writing() as connection:
-            return await _insert_conversation(connection, identity, channel)
+            if client_id is not None:
+                mine = conversations.c.site == identity.site, conversations.c.visitor == identity.visitor
+                query = _CONVERSATIONS.where(*mine, conversations.c.client_id == client_id)
+                if (known := await one(connection, query)) is not None:
+                    return _admit(known, identity)
+            return await _insert_conversation(connection, identity, channel, client_id, prechat)
 
     async def conversation(self, id: str, identity: Identity) -> ConversationRecord:
         """Raises ConversationNotFound unless it is this visitor's, Forbidden when another customer's."""
         async with self._database.reading() as connection:
-            return _admit(
-                await _one(connection, select(conversations).where(conversations.c.id == id)), identity
-            )
+            return _admit(await one(connection, _CONVERSATIONS.where(conversations.c.id == id)), identity)
 
     async def continue_conversation(self, identity: Identity, channel: Channel) -> ConversationRecord:
         """The newest conversation that this identity may continue, or a new one: for channels without ids."""
         query = (
-            select(conversations)
-            .where(
+            _CONVERSATIONS.where(
                 conversations.c.site == identity.site,
                 conversations.c.visitor == identity.visitor,
                 conversations.c.channel == channel,
@@ -128,7 +139,7 @@ class Store:
             .limit(1)
         )
         async with self._database.writing() as connection:
-            row = await _one(connection, query)
+            row = await one(connection, query)
             return (
                 ConversationRecord(**row)
                 if row
@@ -145,16 +156,18 @@ class Store:
         *,
         customer: str | None = None,
         opening: Event | None = None,
+        replaces: str | None = None,
     ) -> Run:
         """The run of this `client_id`, made if there is none yet (`fresh`) with `opening` as first event.
 
         Raises RunConflict when the client_id came with another text before, or another run is under way;
-        Forbidden when the conversation became another customer's meanwhile. `customer` binds the
-        conversation to a customer who speaks in it for the first time.
+        PersonSpeaks when a person has joined; Forbidden when the conversation became another customer's
+        meanwhile. `customer` binds the conversation to a customer who speaks in it for the first time.
+        `replaces` takes the last run out of what was said.
         """
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         async with self._database.writing() as connection:
-            known = await _one(
+            known = await one(
                 connection,
                 select(runs).where(runs.c.conversation == conversation, runs.c.client_id == client_id),
             )
@@ -165,9 +178,17 @@ class Store:
                         remedy="use a new client_id per message",
                     )
                 return _run(known)
+            if await joined_agent(connection, conversation):
+                raise PersonSpeaks("a person answers in this conversation", remedy="wait for the person")
             await _refuse_second_run(connection, conversation)
             await _bind_customer(connection, conversation, customer)
+            if replaces is not None:
+                await replace_run(connection, conversation, replaces)
             run = await self._insert_run(connection, conversation, client_id, digest)
+            told = {"run_id": run.id, "client_id": client_id}
+            await record(
+                connection, conversation, "run", {**told, "replaces": replaces} if replaces else told
+            )
             if opening is not None:
                 await connection.execute(insert(events).values(_event_values(run.id, 1, opening)))
             return run
@@ -179,15 +200,15 @@ class Store:
             runs.c.conversation == conversation
         )
         values = {
-            "id": _id(),
+            "id": new_id(),
             "conversation": conversation,
             "number": number.scalar_subquery(),
             "client_id": client_id,
             "text_digest": digest,
             "state": "running",
             "owner": self._owner,
-            "lease_until": _now() + LEASE,
-            "created": _now(),
+            "lease_until": now() + LEASE,
+            "created": now(),
         }
         try:
             row = (await connection.execute(insert(runs).values(values).returning(runs))).mappings().one()
@@ -198,9 +219,9 @@ class Store:
     async def run(self, id: str, identity: Identity) -> Run:
         """Raises RunNotFound unless its conversation is this visitor's."""
         async with self._database.reading() as connection:
-            row = await _one(connection, select(runs).where(runs.c.id == id))
-            owner = row and await _one(
-                connection, select(conversations).where(conversations.c.id == row["conversation"])
+            row = await one(connection, select(runs).where(runs.c.id == id))
+            owner = row and await one(
+                connection, _CONVERSATIONS.where(conversations.c.id == row["conversation"])
             )
         if row is None:
             raise _no_run(id)
@@ -214,7 +235,7 @@ class Store:
         """The run under way in a conversation."""
         query = select(runs).where(runs.c.conversation == conversation, runs.c.state == "running")
         async with self._database.reading() as connection:
-            row = await _one(connection, query)
+            row = await one(connection, query)
         return _run(row) if row else None
 
     async def finish_run(self, id: str, state: RunState) -> None:
@@ -223,14 +244,14 @@ class Store:
             await connection.execute(
                 update(runs)
                 .where(runs.c.id == id, runs.c.state == "running")
-                .values(state=state, finished=_now(), lease_until=None)
+                .values(state=state, finished=now(), lease_until=None)
             )
 
     async def _close_orphans(self, *, everything: bool) -> None:
         """With the lock held, every running run is an orphan; without one, those whose lease is over."""
         query = select(runs.c.id).where(runs.c.state == "running")
         if not everything:
-            query = query.where(runs.c.lease_until < _now())
+            query = query.where(runs.c.lease_until < now())
         async with self._database.reading() as connection:
             orphans = (await connection.execute(query)).scalars().all()
         for id in orphans:
@@ -253,7 +274,10 @@ class Store:
                 query = insert(events).values(values).returning(events.c.seq)
                 seq: int = (await connection.execute(query)).scalar_one()
                 if event.type == "handoff":
-                    await _open_handover(connection, run_id, str(event.data.get("reason", "")))
+                    conversation = select(runs.c.conversation).where(runs.c.id == run_id)
+                    found: str = (await connection.execute(conversation)).scalar_one()
+                    reason = str(event.data.get("reason", ""))
+                    await open_handover(connection, found, run=run_id, reason=reason)
         except IntegrityError as error:
             raise _no_run(run_id) from error
         return event.at(run_id, seq)
@@ -264,11 +288,11 @@ class Store:
         return await self._events(query)
 
     async def conversation_events(self, id: str) -> tuple[Event, ...]:
-        """All events of a conversation, run by run: what `Conversation.fold` takes."""
+        """The events of a conversation, run by run: what `Conversation.fold` takes. Without replaced runs."""
         query = (
             select(events)
             .join(runs, runs.c.id == events.c.run)
-            .where(runs.c.conversation == id)
+            .where(runs.c.conversation == id, runs.c.replaced.is_(None))
             .order_by(runs.c.number, events.c.seq)
         )
         return await self._events(query)
@@ -287,43 +311,25 @@ class Store:
     ) -> Feedback:
         """One per run and visitor: a later one replaces it. `down` or a correction opens a review item."""
         await self.run(run_id, identity)
-        record = Feedback(_id(), run_id, identity.visitor, rating, reason, correction, _now())
-        mine = and_(feedback.c.run == run_id, feedback.c.visitor == identity.visitor)
-        async with self._database.writing() as connection:
-            known = await _one(connection, select(feedback).where(mine))
-            values = _values(record)
-            if known is None:
-                await connection.execute(insert(feedback).values(values))
-            else:
-                values["id"] = known["id"]
-                await connection.execute(update(feedback).where(mine).values(values))
-            await _review(connection, values, wanted=rating == "down" or bool(correction))
-        return Feedback(**values)
+        return await self.opinions.give(run_id, identity.visitor, rating, reason, correction)
 
     async def feedback(self, run_id: str | None = None) -> tuple[Feedback, ...]:
         """Of one run, or all of it, oldest first."""
-        query = select(feedback).order_by(feedback.c.created)
-        if run_id is not None:
-            query = query.where(feedback.c.run == run_id)
-        async with self._database.reading() as connection:
-            return tuple(Feedback(**row) for row in (await connection.execute(query)).mappings())
+        return await self.opinions.of_run(run_id)
 
     async def handovers(self) -> tuple[Handover, ...]:
         """Open ones, oldest first."""
-        columns = [handovers.c[name] for name in Handover.__dataclass_fields__]
-        query = select(*columns).where(handovers.c.state == "open").order_by(handovers.c.created)
-        async with self._database.reading() as connection:
-            return tuple(Handover(**row) for row in (await connection.execute(query)).mappings())
+        return tuple(waiting for waiting, _ in await self.desk.waiting(None))
 
     # Keys
 
     async def add_key(self, name: str, *, site: str = "local") -> tuple[str, ApiKey]:
         """The secret, shown this once, and its record."""
-        secret, record = new_key(), ApiKey(_id(), site, name, _now())
+        secret, made = new_key(), ApiKey(new_id(), site, name, now())
         async with self._database.writing() as connection:
-            await _ensure_site(connection, site)
-            await connection.execute(insert(api_keys).values(**_values(record), digest=key_digest(secret)))
-        return secret, record
+            await ensure_site(connection, site)
+            await connection.execute(insert(api_keys).values(**values_of(made), digest=key_digest(secret)))
+        return secret, made
 
     async def find_key(self, secret: str) -> ApiKey | None:
         """The valid key with this secret. Looked up by hash, so that timing tells nothing of the secret."""
@@ -336,14 +342,13 @@ class Store:
     async def revoke_key(self, id: str) -> bool:
         """False when there is no such valid key."""
         query = (
-            update(api_keys).where(api_keys.c.id == id, api_keys.c.revoked.is_(None)).values(revoked=_now())
+            update(api_keys).where(api_keys.c.id == id, api_keys.c.revoked.is_(None)).values(revoked=now())
         )
         async with self._database.writing() as connection:
             return bool((await connection.execute(query)).rowcount)
 
     async def _keys(self, *conditions: Any) -> tuple[ApiKey, ...]:
-        columns = [api_keys.c[name] for name in ApiKey.__dataclass_fields__]
-        query = select(*columns).where(*conditions).order_by(api_keys.c.created)
+        query = select(*columns_of(api_keys, ApiKey)).where(*conditions).order_by(api_keys.c.created)
         async with self._database.reading() as connection:
             return tuple(ApiKey(**row) for row in (await connection.execute(query)).mappings())
 
@@ -356,20 +361,8 @@ def _lock(file: Path | None) -> StateLock | None:
     return lock
 
 
-def _id() -> str:
-    return secrets.token_urlsafe(16)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _no_run(id: str) -> RunNotFound:
     return RunNotFound(f"no run {id}", remedy="run ids come from POST /v1/conversations/{id}/messages")
-
-
-def _values(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
@@ -379,18 +372,13 @@ def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
         "type": event.type,
         "data": dict(event.data),
         "private": dict(event.private),
-        "created": _now(),
+        "created": now(),
     }
 
 
 def _run(row: Mapping[str, Any] | RowMapping, *, fresh: bool = False) -> Run:
     names = ("id", "conversation", "client_id", "state", "number", "created")
     return Run(**{name: row[name] for name in names}, fresh=fresh)
-
-
-async def _one(connection: AsyncConnection, query: Select[Any]) -> dict[str, Any] | None:
-    row = (await connection.execute(query)).mappings().first()
-    return dict(row) if row is not None else None
 
 
 def _admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationRecord:
@@ -402,32 +390,23 @@ def _admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationRec
 
 
 async def _insert_conversation(
-    connection: AsyncConnection, identity: Identity, channel: Channel
+    connection: AsyncConnection,
+    identity: Identity,
+    channel: Channel,
+    client_id: str | None = None,
+    prechat: Mapping[str, Any] | None = None,
 ) -> ConversationRecord:
-    await _ensure_visitor(connection, identity)
-    record = ConversationRecord(_id(), identity.site, identity.visitor, identity.customer, channel, _now())
-    await connection.execute(insert(conversations).values(**_values(record)))
-    return record
-
-
-async def _ensure_site(connection: AsyncConnection, site: str) -> None:
-    await _insert_if_missing(connection, sites, {"id": site})
-
-
-async def _ensure_visitor(connection: AsyncConnection, identity: Identity) -> None:
-    await _ensure_site(connection, identity.site)
-    await _insert_if_missing(connection, visitors, {"site": identity.site, "id": identity.visitor})
-
-
-async def _insert_if_missing(connection: AsyncConnection, table: Table, key: dict[str, str]) -> None:
-    match = and_(*(table.c[name] == value for name, value in key.items()))
-    if await _one(connection, select(table).where(match)) is None:
-        await connection.execute(insert(table).values(**key, created=_now()))
+    await ensure_visitor(connection, identity.site, identity.visitor)
+    made = ConversationRecord(
+        new_id(), identity.site, identity.visitor, identity.customer, channel, now(), prechat
+    )
+    await connection.execute(insert(conversations).values(**values_of(made), client_id=client_id))
+    return made
 
 
 async def _refuse_second_run(connection: AsyncConnection, conversation: str) -> None:
     query = select(runs).where(runs.c.conversation == conversation, runs.c.state == "running")
-    running = await _one(connection, query)
+    running = await one(connection, query)
     if running is not None:
         raise RunConflict(
             f"run {running['id']} is still under way in this conversation",
@@ -436,7 +415,7 @@ async def _refuse_second_run(connection: AsyncConnection, conversation: str) -> 
 
 
 async def _bind_customer(connection: AsyncConnection, conversation: str, customer: str | None) -> None:
-    row = await _one(connection, select(conversations).where(conversations.c.id == conversation))
+    row = await one(connection, select(conversations).where(conversations.c.id == conversation))
     if row is None or row["customer"] == customer:
         return
     if row["customer"] is not None:
@@ -450,28 +429,3 @@ def _not_this_customer() -> Forbidden:
         "this conversation belongs to a signed-in customer",
         remedy="sign in again, or start a new conversation",
     )
-
-
-async def _open_handover(connection: AsyncConnection, run_id: str, reason: str) -> None:
-    conversation = select(runs.c.conversation).where(runs.c.id == run_id).scalar_subquery()
-    values = {
-        "id": _id(),
-        "run": run_id,
-        "conversation": conversation,
-        "reason": reason[:500],
-        "state": "open",
-    }
-    await connection.execute(insert(handovers).values(**values, created=_now()))
-
-
-async def _review(connection: AsyncConnection, given: Mapping[str, Any], *, wanted: bool) -> None:
-    """An undecided item follows its feedback: opened when wanted, withdrawn when no longer."""
-    item = await _one(connection, select(review_items).where(review_items.c.feedback == given["id"]))
-    if item is None and wanted:
-        values = {"id": _id(), "run": given["run"], "feedback": given["id"], "state": "open", "note": ""}
-        await connection.execute(insert(review_items).values(**values, created=_now()))
-    elif item is not None and item["state"] in ("open", "withdrawn"):
-        state = "open" if wanted else "withdrawn"
-        await connection.execute(
-            update(review_items).where(review_items.c.id == item["id"]).values(state=state)
-        )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -19,7 +20,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 
 
@@ -47,7 +50,29 @@ def _created() -> Column[object]:
     return Column("created", Moment, nullable=False)
 
 
-sites = Table("sites", metadata, Column("id", String(64), primary_key=True), _created())
+#: A site that embeds the widget has a public key; one without is there for its keys and visitors only.
+#: Its secret is derived from the server's own and `salt`: a copy of the database holds no secret.
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    _created(),
+    Column("name", String(100), nullable=False, server_default=""),
+    Column("public_key", String(64)),
+    Column("salt", String(64)),
+    Column("fingerprint", String(64)),
+    Column("previous_salt", String(64)),
+    Column("previous_until", Moment),
+    Column("origins", JSON, nullable=False, server_default="[]"),
+    Column("packs", JSON(none_as_null=True)),
+    Column("require_identity", Boolean, nullable=False, server_default=false()),
+    Column("prechat", JSON(none_as_null=True)),
+    Column("csat", Boolean, nullable=False, server_default=true()),
+    Column("contact", JSON(none_as_null=True)),
+    Column("language", String(35), nullable=False, server_default="en"),
+    Column("removed", Moment),
+    Index("ux_sites_public_key", "public_key", unique=True),
+)
 
 api_keys = Table(
     "api_keys",
@@ -68,6 +93,30 @@ visitors = Table(
     _created(),
 )
 
+#: The refresh tokens that came from one another. A used token that comes again revokes them all.
+refresh_families = Table(
+    "refresh_families",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("visitor", String(128), nullable=False),
+    _created(),
+    Column("expires", Moment, nullable=False),
+    Column("revoked", Moment),
+    ForeignKeyConstraint(["site", "visitor"], ["visitors.site", "visitors.id"]),
+    Index("ix_refresh_families_site_visitor", "site", "visitor"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("family", String(32), ForeignKey("refresh_families.id"), nullable=False, index=True),
+    _created(),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+)
+
 conversations = Table(
     "conversations",
     metadata,
@@ -77,8 +126,13 @@ conversations = Table(
     Column("customer", String(256)),
     Column("channel", String(16), nullable=False),
     _created(),
+    Column("client_id", String(128)),
+    Column("prechat", JSON(none_as_null=True)),
     ForeignKeyConstraint(["site", "visitor"], ["visitors.site", "visitors.id"]),
     Index("ix_conversations_site_visitor_channel", "site", "visitor", "channel"),
+    Index("ux_conversations_client_id", "site", "visitor", "client_id", unique=True),
+    Index("ix_conversations_created", "created"),
+    Index("ix_conversations_customer", "customer"),
 )
 
 runs = Table(
@@ -94,6 +148,8 @@ runs = Table(
     Column("lease_until", Moment),
     _created(),
     Column("finished", Moment),
+    #: Sent again, or otherwise: no longer part of what was said, though still stored.
+    Column("replaced", Moment),
     UniqueConstraint("conversation", "number"),
     UniqueConstraint("conversation", "client_id"),
     # At most one run under way in a conversation, whoever writes.
@@ -134,12 +190,46 @@ handovers = Table(
     "handovers",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("run", String(32), ForeignKey("runs.id"), nullable=False),
+    Column("run", String(32), ForeignKey("runs.id")),
     Column("conversation", String(32), ForeignKey("conversations.id"), nullable=False),
     Column("reason", String(500), nullable=False),
     Column("state", String(16), nullable=False),
     _created(),
     Column("closed", Moment),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("agent", String(100)),
+    Column("joined", Moment),
+    Index("ix_handovers_conversation", "conversation"),
+    # At most one that waits or is under way in a conversation.
+    Index(
+        "ux_handovers_one_active",
+        "conversation",
+        unique=True,
+        sqlite_where=text("state IN ('open', 'joined')"),
+        postgresql_where=text("state IN ('open', 'joined')"),
+    ),
+)
+
+#: What happens in a conversation beside its runs: a person's messages, a handover's steps, the rating.
+conversation_events = Table(
+    "conversation_events",
+    metadata,
+    Column("conversation", String(32), ForeignKey("conversations.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("type", String(16), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("client_id", String(128)),
+    _created(),
+    Index("ux_conversation_events_client_id", "conversation", "client_id", unique=True),
+)
+
+conversation_ratings = Table(
+    "conversation_ratings",
+    metadata,
+    Column("conversation", String(32), ForeignKey("conversations.id"), primary_key=True),
+    Column("score", Integer, nullable=False),
+    Column("comment", Text, nullable=False),
+    _created(),
 )
 
 review_items = Table(

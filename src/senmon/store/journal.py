@@ -1,0 +1,70 @@
+"""What happens in a conversation beside its runs, in order: a person's messages, a handover's steps, …
+
+Each entry is stored, in the transaction of what it tells, before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from senmon.store.database import Database
+from senmon.store.records import ConversationEvent, ConversationEventType
+from senmon.store.rows import columns_of, now
+from senmon.store.tables import conversation_events
+
+
+class Journal:
+    """Whose conversation it is, the caller has checked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events(
+        self, conversation: str, after: int = 0, *, type: ConversationEventType | None = None
+    ) -> tuple[ConversationEvent, ...]:
+        """Those with a seq above `after`, in order."""
+        query = (
+            select(*columns_of(conversation_events, ConversationEvent))
+            .where(conversation_events.c.conversation == conversation, conversation_events.c.seq > after)
+            .order_by(conversation_events.c.seq)
+        )
+        if type is not None:
+            query = query.where(conversation_events.c.type == type)
+        async with self._database.reading() as connection:
+            return tuple(ConversationEvent(**row) for row in (await connection.execute(query)).mappings())
+
+    async def last(self, conversation: str) -> int:
+        """The newest seq; 0 when nothing happened yet."""
+        query = select(func.coalesce(func.max(conversation_events.c.seq), 0)).where(
+            conversation_events.c.conversation == conversation
+        )
+        async with self._database.reading() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+
+async def record(
+    connection: AsyncConnection,
+    conversation: str,
+    type: ConversationEventType,
+    data: Mapping[str, Any],
+    *,
+    client_id: str | None = None,
+) -> int:
+    """Add an entry inside the caller's transaction; its seq."""
+    following = select(func.coalesce(func.max(conversation_events.c.seq), 0) + 1).where(
+        conversation_events.c.conversation == conversation
+    )
+    values = {
+        "conversation": conversation,
+        "seq": following.scalar_subquery(),
+        "type": type,
+        "data": dict(data),
+        "client_id": client_id,
+        "created": now(),
+    }
+    query = insert(conversation_events).values(values).returning(conversation_events.c.seq)
+    return int((await connection.execute(query)).scalar_one())
