@@ -18,6 +18,7 @@ from senmon.dataset.loading import load_dataset
 from senmon.dataset.near_duplicates import near_duplicates
 from senmon.dataset.normal_form import normalised, request_key
 from senmon.dataset.report import count_dataset
+from senmon.dataset.twins import twins
 from senmon.errors import DataInvalid
 from senmon.messages import Message
 from senmon.packs.loader import load_pack
@@ -90,6 +91,34 @@ def test_near_identical_requests_stay_on_one_side(pack_folder: Make) -> None:
         sides.setdefault(request_key(example.request), set()).add(example.split)
     assert len(sides) == 40 and all(len(side) == 1 for side in sides.values())
     assert 1 <= sum(example.split == "valid" for example in examples) <= 20
+
+
+def test_greetings_politeness_and_emoji_do_not_part_what_asks_the_same(pack_folder: Make) -> None:
+    ways = (
+        "question {}",
+        "hi, question {}",
+        "Question {} please!",
+        "thanks, QUESTION {} 🙂🙏🏽",
+        "could you question {}?",
+    )
+    lines = [line(way.format(n), f"Reply {at} to {n}.") for n in range(40) for at, way in enumerate(ways)]
+    splits = [example.split for example in load_dataset(write(pack_folder("shop"), *lines)).examples]
+    sides = [set(splits[at : at + len(ways)]) for at in range(0, len(splits), len(ways))]
+    assert all(len(side) == 1 for side in sides)
+    assert {"train"} in sides and {"valid"} in sides
+
+
+def test_twins_stay_together_and_a_stock_reply_makes_none(pack_folder: Make) -> None:
+    reply = "Our opening hours are on the page about the shop, and the team is there all week but Sunday."
+    words = ("museum", "library", "station", "harbour", "theatre", "chapel", "orchard", "bakery", "quarry")
+    slips = [line(f"where is the {word[:at]}{word[at + 1 :]}", reply) for word in words for at in (2, 3)]
+    examples = load_dataset(write(pack_folder("shop"), *slips)).examples
+    pairs = list(zip(examples[::2], examples[1::2], strict=True))
+    assert all(one.split == other.split for one, other in pairs)
+    assert {example.split for example in examples} == {"train", "valid"}
+    assert twins([example.messages for example in examples]) == tuple(
+        (at, at + 1) for at in range(0, len(examples), 2)
+    )
 
 
 def test_the_split_of_a_request_does_not_depend_on_the_others(pack_folder: Make) -> None:

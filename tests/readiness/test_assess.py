@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from senmon.bases.catalog import load_tokenizer, resolve
+from senmon.dataset.likeness import core
 from senmon.dataset.loading import load_dataset
 from senmon.embedding import Encoder
 from senmon.evaluation.suite import load_suites
@@ -19,7 +20,6 @@ from senmon.packs.loader import load_pack
 from senmon.readiness import Readiness, assess
 from senmon.readiness.assess import to_json
 from senmon.readiness.contradiction import contradiction
-from senmon.readiness.likeness import core
 from senmon.readiness.meaning import vendi
 from senmon.readiness.page import text, to_html
 from senmon.readiness.privacy import licence_fault

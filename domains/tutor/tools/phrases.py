@@ -336,7 +336,6 @@ ABOUT = (
     "are you human",
     "what topics do you know",
     "can you teach me equations",
-    "will you do my homework",
     "do you give answers",
     "why don't you tell the answer",
     "can you solve equations",

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from senmon.dataset.example import Example, Split
-from senmon.dataset.normal_form import conversation_key, request_key
+from senmon.dataset.likeness import core
+from senmon.dataset.normal_form import conversation_key
 from senmon.dataset.record import Record
+from senmon.dataset.twins import twins
 from senmon.errors import Problem
 
 #: Below this many distinct requests nothing is held out by force.
@@ -18,12 +20,18 @@ FEWEST = 5
 def assign_splits(records: Sequence[Record], valid_percent: int) -> tuple[Split, ...]:
     """The split of each record.
 
-    A split that is given is kept. The others go by the hash of their normalised request, so that
-    near-identical requests stay together, and with a like request whose split is given. When the hash
-    holds nothing out, the request with the smallest hash is held out.
+    A split that is given is kept. The others go by the hash of what they ask, greetings, politeness, emoji,
+    case and punctuation taken away, so that `hi, X please!` is where `X` is; twins (`dataset.twins`) stay
+    together, and with one whose split is given. When the hash holds nothing out, the request with the
+    smallest hash is held out.
     """
-    keys = [request_key(_request(record)) for record in records]
-    given = {key: record.split for key, record in zip(keys, records, strict=True) if record.split}
+    if all(record.split for record in records):
+        return tuple(cast(Split, record.split) for record in records)
+    keys = _joined([core(_request(record), 1) for record in records], records)
+    given: dict[str, str] = {}
+    for key, record in zip(keys, records, strict=True):
+        if record.split:
+            given.setdefault(key, record.split)
     free = {key: _share(key) for key in keys if key not in given}
     held = {key for key, share in free.items() if share < valid_percent / 100}
     if not held and "valid" not in given.values() and len(free) >= FEWEST:
@@ -33,6 +41,23 @@ def assign_splits(records: Sequence[Record], valid_percent: int) -> tuple[Split,
         return record.split or given.get(key) or ("valid" if key in held else "train")
 
     return tuple(cast(Split, choose(key, record)) for key, record in zip(keys, records, strict=True))
+
+
+def _joined(keys: Sequence[str], records: Sequence[Record]) -> list[str]:
+    """The keys, with one key (the first in the alphabet) for all that twins join."""
+    roots = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while roots[key] != key:
+            roots[key] = roots[roots[key]]
+            key = roots[key]
+        return key
+
+    for group in twins([record.messages for record in records]):
+        for at in group[1:]:
+            one, other = root(keys[group[0]]), root(keys[at])
+            roots[max(one, other)] = min(one, other)
+    return [root(key) for key in keys]
 
 
 def _request(record: Record) -> str:

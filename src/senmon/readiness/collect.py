@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from senmon.dataset.example import Dataset, Example
+from senmon.dataset.likeness import core
 from senmon.packs.pack import Article, Pack
 from senmon.readiness.coverage import FEW_REQUESTS, Uncovered
 from senmon.readiness.findings import KINDS, shortened
-from senmon.readiness.likeness import core
 from senmon.readiness.score import (
     ENOUGH_CLUSTERS,
     ENOUGH_HELD_OUT,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from senmon.dataset.example import Dataset, Example
+from senmon.dataset.likeness import core, overlap
 from senmon.dataset.normal_form import normalised
 from senmon.messages import CONTEXT, Message, ToolCall
 from senmon.readiness.findings import Finding, finding, shortened
-from senmon.readiness.likeness import core, overlap
 
 #: Different wordings of a reply that are compared with each other in one situation.
 COMPARED = 12

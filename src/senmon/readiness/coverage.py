@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from senmon.dataset.example import Dataset
+from senmon.dataset.likeness import core
 from senmon.dataset.report import DatasetCounts
 from senmon.packs.manifest import ActionSpec
 from senmon.packs.pack import Pack
 from senmon.readiness.findings import Finding, finding
-from senmon.readiness.likeness import core
 from senmon.rendering import references
 
 #: Distinct requests of an intent below which the router can't tell it.

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senmon.dataset.example import Dataset, Example
+from senmon.dataset.likeness import core, overlap, user_turns, words_of
 from senmon.embedding import Encoder
 from senmon.readiness.findings import Finding, finding, shortened
-from senmon.readiness.likeness import core, overlap, user_turns, words_of
 from senmon.readiness.repetition import ExamItem
 from senmon.routing.classifier import Classifier
 from senmon.routing.features import Vocabulary

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from senmon.dataset.example import Dataset, Example
 from senmon.dataset.hygiene import alike
+from senmon.dataset.likeness import core, user_turns
 from senmon.dataset.near_duplicates import near_duplicates
 from senmon.dataset.normal_form import conversation_key, normalised
+from senmon.dataset.twins import twins
 from senmon.messages import Message
 from senmon.readiness.findings import Finding, finding, shortened
-from senmon.readiness.likeness import core, user_turns
 
 #: Word pairs in common from which two series of user turns are one.
 ALIKE_TURNS = 0.8
@@ -28,20 +29,27 @@ class ExamItem:
 
 
 def repetition_findings(dataset: Dataset) -> Iterator[Finding]:
-    """Exact and near duplicates, and held-out conversations beside a near-twin in training."""
+    """Exact and near duplicates, and held-out conversations beside a twin in training."""
     for group in alike(dataset):
         yield from _duplicates(group)
-        held = [example for example in group if example.split != "train"]
-        trained = [example.source for example in group if example.split == "train"]
-        if trained:
-            for example in held:
-                yield finding(
-                    "split_leak",
-                    "note" if _unavoidable(example.messages) else "error",
-                    [example.source, *trained],
-                    f"held out, but training holds nearly the same: “{example.request}”",
-                    "give both the same split, or rewrite one of them",
-                )
+    examples = dataset.examples
+    if all(example.split == "train" for example in examples):
+        return
+    for twin in twins([example.messages for example in examples]):
+        yield from _split_leaks([examples[at] for at in twin])
+
+
+def _split_leaks(group: Sequence[Example]) -> Iterator[Finding]:
+    trained = [example.source for example in group if example.split == "train"]
+    for example in group if trained else ():
+        if example.split != "train":
+            yield finding(
+                "split_leak",
+                "note" if _unavoidable(example.messages) else "error",
+                [example.source, *trained],
+                f"held out, but training holds nearly the same: “{example.request}”",
+                "give both the same split, or rewrite one of them",
+            )
 
 
 def _duplicates(group: Sequence[Example]) -> Iterator[Finding]:

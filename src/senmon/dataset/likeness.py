@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -72,15 +73,15 @@ _WORD = re.compile(r"[^\W_]+(?:[-+*/=^.,:%][^\W_]+)*|[+\-*/=<>^%€$£]|\S", re.
 
 
 @lru_cache(maxsize=200_000)
-def core(text: str) -> str:
+def core(text: str, fewest: int = _FEWEST) -> str:
     """The words that carry a request, in order, ids made equal. Two requests with one core ask the same.
 
-    Falls back to the normal form where nothing would be left (`hi`, `thank you`).
+    Falls back to the normal form where fewer than `fewest` words would be left (`hi`, `thank you`).
     """
     key = request_key(_APOSTROPHE.sub("", text))
     for said in (_BEGINNINGS.sub(" ", key), key):
-        words = [_stem(word) for word in _WORD.findall(said) if word not in _FILLER]
-        if len(words) >= _FEWEST:
+        words = [_stem(word) for word in _WORD.findall(said) if word not in _FILLER and not _is_picture(word)]
+        if len(words) >= fewest:
             return " ".join(words)
     return key
 
@@ -98,6 +99,11 @@ def overlap(one: frozenset[str], other: frozenset[str]) -> float:
 
 def user_turns(messages: Iterable[Message]) -> tuple[str, ...]:
     return tuple(message.content for message in messages if message.role == "user")
+
+
+def _is_picture(word: str) -> bool:
+    """An emoji, one of its parts, or a sign that stands for none."""
+    return all(unicodedata.category(sign) in ("So", "Sk", "Mn", "Me", "Cf", "Cn", "Co") for sign in word)
 
 
 def _stem(word: str) -> str:
