@@ -203,8 +203,8 @@ async def test_values_that_are_not_finite_do_not_spoil_the_slot(
     with monkeypatch.context() as patch:
         extend = engine._model.extend
 
-        def poisoned(slot: int, ids: list[int], *rest: object) -> object:
-            logits = extend(slot, ids, *rest)  # type: ignore[arg-type]
+        def poisoned(slot: int, ids: list[int], *rest: object, **more: object) -> object:
+            logits = extend(slot, ids, *rest, **more)  # type: ignore[arg-type]
             engine._model.slots._store[:, :, slot] = float("nan")
             return logits * float("nan")
 

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from senmon.adapters.card import Adapter
 from senmon.adapters.folder import WEIGHTS, check_folder, version_of
 from senmon.engines.local_lora import LoadedAdapter, LoraBank
+from senmon.engines.local_sites import SiteBank
 from senmon.errors import AdapterCorrupt, AdapterMismatch, AdapterNotFound
 
 _PREFIX = "base_model.model."
@@ -38,7 +39,7 @@ _UNSUPPORTED = (
 class AdapterPool:
     """Loads adapters, keeps the most recent ones by count and bytes. Thread-safe."""
 
-    def __init__(self, bank: LoraBank, base_digest: str, *, count: int, bytes: int) -> None:
+    def __init__(self, bank: LoraBank | SiteBank, base_digest: str, *, count: int, bytes: int) -> None:
         self._bank = bank
         self._base_digest = base_digest
         self._count = count
@@ -79,13 +80,13 @@ class AdapterPool:
                 f"{adapter.path}: its files differ from version {adapter.version[:12]}",
                 remedy="publish or tune the adapter again",
             )
-        weights = _read_weights(adapter.path, config, self._bank)
+        weights = self._bank.fuse(_read_weights(adapter.path, config, self._bank))
         size = sum(a.nbytes + b.nbytes for a, b in weights.values())
         return LoadedAdapter(adapter.version, weights, size)
 
 
 def _read_weights(
-    folder: Path, config: Mapping[str, Any], bank: LoraBank
+    folder: Path, config: Mapping[str, Any], bank: LoraBank | SiteBank
 ) -> Mapping[str, tuple[torch.Tensor, torch.Tensor]]:
     odd = [key for key in _UNSUPPORTED if config.get(key)]
     if config.get("init_lora_weights", True) not in _PLAIN_STARTS:
@@ -112,7 +113,7 @@ def _read_factors(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     return factors
 
 
-def _fault(name: str, pair: Mapping[str, torch.Tensor], rank: int, bank: LoraBank) -> str:
+def _fault(name: str, pair: Mapping[str, torch.Tensor], rank: int, bank: LoraBank | SiteBank) -> str:
     if name not in bank.shapes:
         return f"{name} is no linear layer of this base"
     if set(pair) != {"A", "B"}:
@@ -125,5 +126,5 @@ def _fault(name: str, pair: Mapping[str, torch.Tensor], rank: int, bank: LoraBan
     return "" if all(bool(factor.isfinite().all()) for factor in pair.values()) else f"{name} isn't finite"
 
 
-def _place(factor: torch.Tensor, bank: LoraBank) -> torch.Tensor:
+def _place(factor: torch.Tensor, bank: LoraBank | SiteBank) -> torch.Tensor:
     return factor.to(device=bank.device, dtype=bank.dtype).contiguous()

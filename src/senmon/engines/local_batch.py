@@ -104,7 +104,8 @@ class Batch:
 
     def _fill(self, row: Row, count: int) -> int:
         slot = len(self._rows)
-        logits = self._model.extend(slot, row.pending[:count], len(row.ids), row.job.adapter)
+        last = count == len(row.pending)
+        logits = self._model.extend(slot, row.pending[:count], len(row.ids), row.job.adapter, logits=last)
         row.ran(count)
         if row.pending:
             return 0

@@ -82,6 +82,11 @@ class SlotCache(Cache):  # type: ignore[misc]
         return self.context
 
     @property
+    def store(self) -> torch.Tensor:
+        """The tensor itself; `reserve` may replace it."""
+        return self._store
+
+    @property
     def tokens(self) -> int:
         """Tokens that storage is allocated for."""
         return int(self._store.shape[2] * self._store.shape[4])

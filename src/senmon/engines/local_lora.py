@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -86,6 +87,10 @@ class LoraBank:
             side = self._sides[name] = _Side()
             self.shapes[name] = (linear.in_features, linear.out_features)
             setattr(model.get_submodule(parent), leaf, LoraLinear(linear, side))
+
+    def fuse(self, weights: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> Any:
+        """The same weights: here every linear has its own."""
+        return weights
 
     def activate(self, rows: Sequence[LoadedAdapter | None]) -> None:
         """The next pass applies `rows[i]` to row i. Many tokens a row only with one row."""

@@ -9,7 +9,9 @@ import torch
 
 from senmon.bases.catalog import BaseFiles, load_model
 from senmon.engines.local_cache import KVShape, SlotCache
+from senmon.engines.local_lean import LeanForward, fits
 from senmon.engines.local_lora import LoadedAdapter, LoraBank
+from senmon.engines.local_sites import SiteBank
 from senmon.errors import EngineUnavailable
 
 _LAYER_TYPES = {"full_attention", "sliding_attention"}
@@ -35,15 +37,31 @@ class SlotModel:
         self.slots = SlotCache(shape, slots=slots, context=self.context)
         with torch.inference_mode():
             expected = self._plain_logits()
-            self.bank = LoraBank(self._model, dtype=self.dtype, device=self.device)
+            self._lean = LeanForward(self._model, self.slots) if fits(self._model) else None
+            self.bank: LoraBank | SiteBank
+            if self._lean is not None:
+                self.bank = SiteBank(self._lean.sites, dtype=self.dtype, device=self.device)
+            else:
+                self.bank = LoraBank(self._model, dtype=self.dtype, device=self.device)
             self._probe(expected)
 
     def extend(
-        self, slot: int, ids: Sequence[int], start: int, adapter: LoadedAdapter | None
+        self,
+        slot: int,
+        ids: Sequence[int],
+        start: int,
+        adapter: LoadedAdapter | None,
+        *,
+        logits: bool = True,
     ) -> torch.Tensor:
-        """Runs `ids` of one row from position `start` on. Logits [1, vocabulary] after the last, float32."""
+        """Runs `ids` of one row from position `start` on. Logits [1, vocabulary] after the last, float32.
+
+        Without `logits` there may be none [0, vocabulary].
+        """
         count = len(ids)
         self.bank.activate((adapter,))
+        if self._lean is not None:
+            return self._lean.extend(slot, ids, start, logits=logits)
         self.slots.aim_row(slot, start, count)
         mask = torch.full(
             (count, start + count), torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device
@@ -56,6 +74,8 @@ class SlotModel:
     ) -> torch.Tensor:
         """Runs one token of each of the first rows; `lengths[i]` is its position. [rows, vocabulary]."""
         self.bank.activate(adapters)
+        if self._lean is not None:
+            return self._lean.decode(tokens, lengths)
         width = max(lengths) + 1
         places = torch.tensor(lengths, device=self.device)
         self.slots.aim_rows(places, width)

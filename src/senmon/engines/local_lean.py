@@ -1,0 +1,197 @@
+"""A forward pass for the usual decoder (RMS norms, rotary positions, gated SiLU), lean on a CPU.
+
+The library's own pass spends much of a small model's step on masks, many small operations and products
+that could be one. This one runs the same arithmetic: queries, keys and values in one product, gate and up in
+another, weights in oneDNN's layout, and in the last layer only what the answer needs. Bases of another
+shape run through the library; a probe at start compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from senmon.engines.local_cache import SlotCache
+from senmon.engines.local_sites import Site
+
+#: Architectures whose layers are these, as transformers names them.
+_KINDS = ("llama", "mistral", "qwen2", "qwen3")
+#: Rotary angles that do not change with the length of the text.
+_ANGLES = ("default", "linear", "llama3", "yarn")
+#: Weights up to this many bytes are kept a second time, in oneDNN's layout.
+_PACKED_BYTES = 1 << 30
+
+
+def fits(model: Any) -> bool:
+    """Whether this model, on this device and in this type, is of the known shape."""
+    config = model.config
+    rotary = getattr(config, "rope_parameters", None) or {}
+    return (
+        config.model_type in _KINDS
+        and model.device.type == "cpu"
+        and model.dtype == torch.float32
+        and getattr(config, "hidden_act", "") == "silu"
+        and rotary.get("rope_type", "default") in _ANGLES
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    before: Tensor
+    qkv: Site
+    heads: Tensor | None
+    out: Site
+    behind: Tensor
+    gate_up: Site
+    down: Site
+
+
+class LeanForward:
+    """Runs tokens of rows in slots, as `SlotModel` asks. `sites` are its linears."""
+
+    def __init__(self, model: Any, slots: SlotCache) -> None:
+        config = model.config
+        self._slots = slots
+        self._queries, self._keys = int(config.num_attention_heads), slots.shape.heads
+        self._size, self._eps = slots.shape.head_dim, float(config.rms_norm_eps)
+        self._half = int(config.intermediate_size)
+        self._scale = self._size**-0.5
+        self._names = {id(module): name for name, module in model.named_modules()}
+        weights = sum(parameter.nbytes for parameter in model.parameters())
+        self._pack = torch.backends.mkldnn.is_available() and weights <= _PACKED_BYTES
+        self.sites: list[Site] = []
+        self._embedding: Tensor = model.get_input_embeddings().weight
+        self._layers = [self._layer(layer) for layer in model.model.layers]
+        self._norm: Tensor = model.model.norm.weight
+        self._head = self._site([model.get_output_embeddings()], lend=False)
+        self._cos, self._sin = self._angles(model, slots.context)
+
+    def extend(self, slot: int, ids: Sequence[int], start: int, *, logits: bool) -> Tensor:
+        """`ids` of one row from position `start` on. Logits [1, vocabulary] after the last, or [0, …]."""
+        count, stop = len(ids), start + len(ids)
+        self._slots.reserve(slot + 1, stop)
+        store = self._slots.store
+        mask = None if start == 0 or count == 1 else _causal(start, count)
+
+        def attend(layer: int, q: Tensor | None, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = store[layer, 0, slot, :, :stop], store[layer, 1, slot, :, :stop]
+            keys[:, start:] = k.transpose(0, 1)
+            values[:, start:] = v.transpose(0, 1)
+            if q is None:
+                return k
+            one = q.transpose(0, 1)[None]
+            seen = mask if len(q) == count else None
+            whole = seen is None and len(q) > 1
+            return self._attention(one, keys[None], values[None], seen, causal=whole)[0].transpose(0, 1)
+
+        places = slice(start, stop)
+        states = self._run(
+            torch.tensor(ids), self._cos[places], self._sin[places], attend, 1 if logits else 0
+        )
+        return self._logits(states)
+
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Tensor:
+        """One token of each of the first rows, at position `lengths[i]`. Logits [rows, vocabulary]."""
+        rows, width = len(tokens), max(lengths) + 1
+        self._slots.reserve(rows, width)
+        store, places = self._slots.store, torch.tensor(lengths)
+        beyond = torch.arange(width)[None] > places[:, None]
+        mask = torch.zeros(rows, width).masked_fill_(beyond, torch.finfo(torch.float32).min)[:, None, None]
+        numbers = torch.arange(rows)
+        seen = None if min(lengths) == max(lengths) else mask
+
+        def attend(layer: int, q: Tensor | None, k: Tensor, v: Tensor) -> Tensor:
+            assert q is not None
+            keys, values = store[layer, 0, :rows], store[layer, 1, :rows]
+            keys[numbers, :, places], values[numbers, :, places] = k, v
+            found = self._attention(q[:, :, None], keys[:, :, :width], values[:, :, :width], seen)
+            return found[:, :, 0]
+
+        return self._logits(
+            self._run(torch.tensor(tokens), self._cos[places], self._sin[places], attend, rows)
+        )
+
+    def _run(self, ids: Tensor, cos: Tensor, sin: Tensor, attend: Any, wanted: int) -> Tensor:
+        """Hidden states of the last `wanted` tokens; all tokens' keys and values are written."""
+        h = self._embedding[ids]
+        for number, layer in enumerate(self._layers):
+            x = functional.rms_norm(h, h.shape[1:], layer.before, self._eps)
+            qkv = layer.qkv(x).view(len(x), -1, self._size)
+            q, k, v = self._turned(layer, qkv, cos, sin)
+            if number == len(self._layers) - 1 and wanted < len(x):
+                if wanted == 0:
+                    attend(number, None, k, v)
+                    return h[:0]
+                q, h = q[-wanted:], h[-wanted:]
+            h += layer.out(attend(number, q, k, v).reshape(len(h), -1))
+            x = functional.rms_norm(h, h.shape[1:], layer.behind, self._eps)
+            both = layer.gate_up(x)
+            h += layer.down(functional.silu(both[:, : self._half]).mul_(both[:, self._half :]))
+        return h
+
+    def _turned(self, layer: _Layer, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys normalised and rotated (Su et al. 2021, arXiv 2104.09864), values as they are."""
+        both = qkv[:, : self._queries + self._keys]
+        if layer.heads is not None:
+            both = functional.rms_norm(both, (self._size,), None, self._eps).mul_(layer.heads)
+        both = torch.addcmul(both * cos, both.roll(self._size // 2, -1), sin)
+        return both[:, : self._queries], both[:, self._queries :], qkv[:, self._queries + self._keys :]
+
+    def _attention(
+        self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool = False
+    ) -> Tensor:
+        return functional.scaled_dot_product_attention(
+            q,
+            keys,
+            values,
+            attn_mask=mask,
+            is_causal=causal,
+            scale=self._scale,
+            enable_gqa=self._queries != self._keys,
+        )
+
+    def _logits(self, states: Tensor) -> Tensor:
+        if not len(states):
+            return states.new_zeros(0, self._head.height)
+        return self._head(functional.rms_norm(states, states.shape[1:], self._norm, self._eps))
+
+    def _layer(self, layer: Any) -> _Layer:
+        attention, mlp = layer.self_attn, layer.mlp
+        heads = None
+        if hasattr(attention, "q_norm"):
+            q, k = attention.q_norm.weight, attention.k_norm.weight
+            heads = torch.cat([q.expand(self._queries, -1), k.expand(self._keys, -1)])
+        return _Layer(
+            before=layer.input_layernorm.weight,
+            qkv=self._site([attention.q_proj, attention.k_proj, attention.v_proj]),
+            heads=heads,
+            out=self._site([attention.o_proj]),
+            behind=layer.post_attention_layernorm.weight,
+            gate_up=self._site([mlp.gate_proj, mlp.up_proj]),
+            down=self._site([mlp.down_proj]),
+        )
+
+    def _site(self, linears: list[nn.Linear], *, lend: bool = True) -> Site:
+        site = Site([self._names[id(linear)] for linear in linears], linears, pack=self._pack)
+        if lend:
+            site.lend(linears)
+        self.sites.append(site)
+        return site
+
+    def _angles(self, model: Any, context: int) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines [context, 1, head size]: x·cos + roll(x)·sin rotates."""
+        cos, sin = model.model.rotary_emb(torch.zeros(1, 1), torch.arange(context)[None])
+        signs = torch.ones(self._size)
+        signs[: self._size // 2] = -1
+        return cos[0][:, None], (sin[0] * signs)[:, None]
+
+
+def _causal(start: int, count: int) -> Tensor:
+    """Additive [1, 1, count, start + count]: token i sees everything up to itself."""
+    mask = torch.full((count, start + count), torch.finfo(torch.float32).min)
+    return mask.triu_(start + 1)[None, None]

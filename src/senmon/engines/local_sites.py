@@ -1,0 +1,251 @@
+"""Linear layers that read the same input, as one product, plus the LoRA of whatever rows are at hand.
+
+One adapter for all rows: `z = x Aᵀ; y += z B`. Several: their matrices lie stacked, rows are grouped by
+adapter, and two batched products serve all groups. A row pays for its own adapter's rank only, and a new
+adapter is copied into the stack without touching the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from senmon.engines.local_lora import LoadedAdapter
+
+Weights = Mapping[str, tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Row `take[g·m + i]` is the i-th of group g; row r's result lies at `place[r]`."""
+
+    count: int
+    take: Tensor
+    place: Tensor
+
+
+class Site:
+    """`names` are linears of one input [rows, in]; their outputs lie side by side [rows, out]."""
+
+    def __init__(self, names: Sequence[str], linears: Sequence[nn.Linear], *, pack: bool) -> None:
+        self.names = tuple(names)
+        self.sizes = tuple(linear.out_features for linear in linears)
+        self.width, self.height = linears[0].in_features, sum(self.sizes)
+        self._weight = torch.cat([linear.weight for linear in linears])
+        self._bias = _joined_bias(linears)
+        self._packed: Tensor | None = None
+        if pack:
+            # oneDNN's own layout for several rows; for one row a product with the transpose is faster.
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(self._weight)
+            self._weight = self._weight.t().contiguous().t()
+        self.side: _One | _Many | None = None
+
+    def lend(self, linears: Sequence[nn.Linear]) -> None:
+        """Lets the model's own layers look into this copy, so that theirs can be freed."""
+        for linear, part in zip(linears, self._weight.split(self.sizes), strict=True):
+            linear.weight = nn.Parameter(part, requires_grad=False)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._packed is None or len(x) == 1:
+            y: Tensor = functional.linear(x, self._weight, self._bias)
+        else:
+            y = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
+        if self.side is not None:
+            self.side.add(x, y)
+        return y
+
+
+def _joined_bias(linears: Sequence[nn.Linear]) -> Tensor | None:
+    if all(linear.bias is None for linear in linears):
+        return None
+    return torch.cat(
+        [
+            torch.zeros(linear.out_features, dtype=linear.weight.dtype)
+            if linear.bias is None
+            else linear.bias
+            for linear in linears
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """One adapter for all rows. `parts`: where each linear's outputs and ranks lie, and its B."""
+
+    a: Tensor
+    parts: tuple[tuple[slice, slice, Tensor], ...]
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        z = x @ self.a.T
+        for outputs, ranks, b in self.parts:
+            y[:, outputs].addmm_(z[:, ranks], b)
+
+
+@dataclass(frozen=True, slots=True)
+class _Many:
+    """Several adapters: `a` [groups, ranks, in], `b` [groups, ranks, out], ranks in blocks by linear."""
+
+    a: Tensor
+    b: Tensor
+    groups: _Groups
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        groups = self.groups
+        grouped = x.index_select(0, groups.take).view(groups.count, -1, x.shape[1])
+        z = torch.bmm(torch.bmm(grouped, self.a.transpose(1, 2)), self.b)
+        y += z.view(-1, y.shape[1]).index_select(0, groups.place)
+
+
+class _Stack:
+    """The adapters of one site, at the places that the bank gives them."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._rank = 0
+        self.a = torch.zeros(0, 0, site.width)
+        self.b = torch.zeros(0, 0, site.height)
+
+    def reserve(self, places: int, rank: int) -> None:
+        """Room for `places` adapters of `rank`; what lies there stays."""
+        site, have = self._site, self.a.shape[0]
+        if places <= have and rank <= self._rank:
+            return
+        places, rank = max(places, have), max(rank, self._rank)
+        a, b = (
+            self.a.new_zeros(places, len(site.sizes) * rank, site.width),
+            self.b.new_zeros(places, len(site.sizes) * rank, site.height),
+        )
+        for part in range(len(site.sizes)):
+            old = slice(part * self._rank, (part + 1) * self._rank)
+            new = slice(part * rank, part * rank + self._rank)
+            a[:have, new], b[:have, new] = self.a[:, old], self.b[:, old]
+        self.a, self.b, self._rank = a, b, rank
+
+    def put(self, place: int, weights: Weights) -> None:
+        self.a[place], self.b[place] = 0, 0
+        start = 0
+        for part, (name, size) in enumerate(zip(self._site.names, self._site.sizes, strict=True)):
+            if name in weights:
+                a, b = weights[name]
+                ranks = slice(part * self._rank, part * self._rank + len(a))
+                self.a[place, ranks] = a
+                self.b[place, ranks, start : start + size] = b
+            start += size
+
+
+class SiteBank:
+    """Which adapters the sites add to which rows. `shapes`: (in, out) of every linear, by name."""
+
+    def __init__(self, sites: Sequence[Site], *, dtype: torch.dtype, device: torch.device) -> None:
+        self.dtype = dtype
+        self.device = device
+        self.shapes = {
+            name: (site.width, size)
+            for site in sites
+            for name, size in zip(site.names, site.sizes, strict=True)
+        }
+        self._sites = tuple(sites)
+        self._active: tuple[LoadedAdapter | None, ...] = ()
+        self.forget()
+
+    def fuse(self, weights: Weights) -> Weights:
+        """The same weights, the A of a site's linears side by side in one tensor."""
+        fused: dict[str, tuple[Tensor, Tensor]] = {}
+        for site in self._sites:
+            names = [name for name in site.names if name in weights]
+            if names:
+                parts = torch.cat([weights[name][0] for name in names]).split(
+                    [len(weights[name][0]) for name in names]
+                )
+                fused |= {name: (part, weights[name][1]) for name, part in zip(names, parts, strict=True)}
+        return fused
+
+    def activate(self, rows: Sequence[LoadedAdapter | None]) -> None:
+        """The next pass applies `rows[i]` to row i; one entry holds for all rows."""
+        chosen = tuple(rows)
+        if len(set(chosen)) == 1:
+            chosen = chosen[:1]
+        if chosen == self._active:
+            return
+        if len(chosen) == 1:
+            for site in self._sites:
+                site.side = _one(site, chosen[0].weights) if chosen[0] is not None else None
+        else:
+            self._activate_many(chosen)
+        self._active = chosen
+
+    def _activate_many(self, rows: Sequence[LoadedAdapter | None]) -> None:
+        self._settle(rows)
+        groups = self._group(rows)
+        for site, stack in zip(self._sites, self._stacks, strict=True):
+            site.side = _Many(stack.a[: groups.count], stack.b[: groups.count], groups)
+
+    def _settle(self, rows: Sequence[LoadedAdapter | None]) -> None:
+        """A place in the stack for each adapter of `rows`; those not needed now make room."""
+        wanted = set(rows)
+        missing = [row for row in dict.fromkeys(rows) if row not in self._places]
+        if not missing:
+            return
+        kept = {row: place for row, place in self._places.items() if row in wanted}
+        free = [place for place in range(len(kept) + len(missing)) if place not in kept.values()]
+        rank = max((len(a) for row in missing if row is not None for a, _ in row.weights.values()), default=0)
+        for stack in self._stacks:
+            stack.reserve(len(kept) + len(missing), rank)
+        for row, place in zip(missing, free, strict=False):
+            for stack in self._stacks:
+                stack.put(place, row.weights if row is not None else {})
+            kept[row] = place
+        self._places = kept
+
+    def _group(self, rows: Sequence[LoadedAdapter | None]) -> _Groups:
+        members: list[list[int]] = [[] for _ in range(1 + max(self._places[row] for row in rows))]
+        for index, row in enumerate(rows):
+            members[self._places[row]].append(index)
+        most = max(len(group) for group in members)
+        take = [index for group in members for index in (*group, *[0] * (most - len(group)))]
+        place = [0] * len(rows)
+        for number, group in enumerate(members):
+            for at, index in enumerate(group):
+                place[index] = number * most + at
+        return _Groups(
+            len(members),
+            torch.tensor(take, device=self.device),
+            torch.tensor(place, device=self.device),
+        )
+
+    def forget(self) -> None:
+        """Lets go of every adapter; for an idle engine."""
+        for site in self._sites:
+            site.side = None
+        self._active = (None,)
+        self._places: dict[LoadedAdapter | None, int] = {}
+        self._stacks = tuple(_Stack(site) for site in self._sites)
+
+
+def _one(site: Site, weights: Weights) -> _One | None:
+    pieces, parts, start, rank = [], [], 0, 0
+    for name, size in zip(site.names, site.sizes, strict=True):
+        if name in weights:
+            a, b = weights[name]
+            parts.append((slice(start, start + size), slice(rank, rank + len(a)), b))
+            pieces.append(a)
+            rank += len(a)
+        start += size
+    return _One(_adjoining(pieces), tuple(parts)) if pieces else None
+
+
+def _adjoining(pieces: Sequence[Tensor]) -> Tensor:
+    """The tensor that `pieces` are consecutive rows of (a view), or a copy that has them so."""
+    first, rows = pieces[0], sum(len(piece) for piece in pieces)
+    at, whole = first.data_ptr(), first.is_contiguous()
+    for piece in pieces:
+        whole = whole and piece.data_ptr() == at
+        at += piece.nbytes
+    shared = all(p.untyped_storage().data_ptr() == first.untyped_storage().data_ptr() for p in pieces)
+    if whole and shared:
+        return first.as_strided((rows, first.shape[1]), first.stride(), first.storage_offset())
+    return torch.cat(list(pieces))
