@@ -21,6 +21,8 @@ from senmon.messages import Message
 from senmon.packs.loader import discover
 from senmon.packs.manifest_file import MANIFEST
 from senmon.packs.pack import Pack
+from senmon.policy.artifact import load as load_policy
+from senmon.policy.model import Policy
 from senmon.rendering import prefix_digest, prefix_message
 from senmon.routing.corrections import FILE as CORRECTIONS
 from senmon.routing.corrections import corrected, read_corrections
@@ -91,6 +93,7 @@ class Shelf:
 
     def _serve(self, pack: Pack, prepared: _Prepared, problems: list[str]) -> ServedPack:
         adapter = self._adapter(pack, problems)
+        policy = self._policy(adapter, problems) if adapter else None
         digests = (prepared.dataset_digest, prepared.prefix_digest, prepared.recipe_digest)
         return ServedPack(
             pack=pack,
@@ -101,7 +104,16 @@ class Shelf:
             dataset_digest=prepared.dataset_digest,
             prefix_digest=prepared.prefix_digest,
             stale=stale(adapter, *digests) if adapter else (),
+            policy=policy,
         )
+
+    def _policy(self, adapter: Adapter, problems: list[str]) -> Policy | None:
+        """What the adapter was tuned beside; without it (another sentence encoder) it still answers."""
+        try:
+            return load_policy(adapter.path, self._workspace.encoder)
+        except AdapterError as error:
+            problems.append(f"{adapter.pack}: {error}")
+            return None
 
     def _adapter(self, pack: Pack, problems: list[str]) -> Adapter | None:
         """The promoted adapter, after the pack's own release had its chance; None when it does not fit."""

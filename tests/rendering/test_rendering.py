@@ -14,6 +14,7 @@ from senmon.bases.catalog import BaseFiles, load_tokenizer
 from senmon.errors import NothingToLearn, TemplateUnfit
 from senmon.messages import Message, Passage, Role, ToolCall
 from senmon.rendering import Renderer
+from senmon.rendering.scaffold import ROLES
 
 START, END, CALL, CALL_END = 1, 2, 3, 4
 SHOP = (
@@ -102,7 +103,7 @@ texts = st.one_of(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(rendering.ROLES), texts), min_size=1, max_size=6))
+@given(st.lists(st.tuples(st.sampled_from(ROLES), texts), min_size=1, max_size=6))
 def test_append_only_and_free_of_forged_tokens(renderer: Renderer, turns: list[tuple[Role, str]]) -> None:
     messages = [Message(role, text) for role, text in turns] + [Message("assistant", "ok")]
     whole = renderer.example(messages)

@@ -15,6 +15,8 @@ from senmon.errors import AdapterCorrupt, AdapterError
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 CURVE = "curve.png"
+#: What a message makes likely (`senmon.policy`); a part of the version, for replies depend on it.
+POLICY = "policy.safetensors"
 #: Copied beside the weights when the source has them. Nothing else is ever copied.
 COMPANIONS = (
     "tokenizer.json",
@@ -67,7 +69,8 @@ def canonical_config(config: Mapping[str, Any], *, base: str, revision: str | No
 
 
 def version_of(folder: Path, config: Mapping[str, Any] | None = None) -> str:
-    """The version of a folder: sha256 over its weights and its canonical config, 64 hex digits.
+    """The version of a folder: sha256 over its weights, its canonical config and its policy, if it has one;
+    64 hex digits.
 
     `config` stands in for the folder's own `adapter_config.json`.
     """
@@ -78,6 +81,8 @@ def version_of(folder: Path, config: Mapping[str, Any] | None = None) -> str:
     seal = hashlib.sha256(b"senmon adapter 1\n")
     seal.update(file_digest(folder / WEIGHTS).encode())
     seal.update(hashlib.sha256(text.encode("utf-8")).hexdigest().encode())
+    if (folder / POLICY).is_file():
+        seal.update(file_digest(folder / POLICY).encode())
     return seal.hexdigest()
 
 

@@ -329,7 +329,7 @@ def write_folder(
 ) -> None:
     """Fills `target` with a complete PEFT folder: `config` is canonical, `readme` "" is made of the card."""
     beside = folder.COMPANIONS if companions else ()
-    origins = {name: source / name for name in (folder.WEIGHTS, *beside)}
+    origins = {name: source / name for name in (folder.WEIGHTS, folder.POLICY, *beside)}
     for name in beside:
         if tokenizer is not None and not origins[name].is_file():
             origins[name] = tokenizer / name

@@ -12,6 +12,7 @@ from senmon.knowledge import Knowledge
 from senmon.messages import Message
 from senmon.packs.manifest import Texts
 from senmon.packs.pack import Pack
+from senmon.policy.model import Policy
 from senmon.routing.router import Router
 
 Status = Literal["ready", "untuned"]
@@ -19,7 +20,8 @@ Status = Literal["ready", "untuned"]
 
 @dataclass(frozen=True, slots=True)
 class ServedPack:
-    """A pack with everything that a turn needs. `stale` says why its adapter is out of date."""
+    """A pack with everything that a turn needs. `stale` says why its adapter is out of date; `policy` came
+    with the adapter and tells it what a message makes likely."""
 
     pack: Pack
     prefix: Message
@@ -29,6 +31,7 @@ class ServedPack:
     dataset_digest: str = ""
     prefix_digest: str = ""
     stale: tuple[str, ...] = ()
+    policy: Policy | None = None
 
     @property
     def status(self) -> Status:

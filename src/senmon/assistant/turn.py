@@ -26,12 +26,7 @@ from senmon.assistant.offers import accepts_offer, handoff_reply
 from senmon.assistant.release import Splitter
 from senmon.checks.protocol import CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
-from senmon.errors import (
-    ActionDenied,
-    PackNotFound,
-    PromptTooLong,
-    SenmonError,
-)
+from senmon.errors import ActionDenied, PackNotFound, PromptTooLong, SenmonError
 from senmon.messages import (
     Conversation,
     Event,
@@ -45,6 +40,7 @@ from senmon.messages import (
     Verdict,
 )
 from senmon.packs.manifest import ActionSpec
+from senmon.policy.situation import situation
 from senmon.rendering import context_message, fill_references, flatten_facts, result_message
 from senmon.routing.router import REMEMBERED, RouteChoice
 
@@ -230,11 +226,16 @@ class _Turn:
             self.passages = within_budget(found, rules.passage_tokens)
         customer = ("verified" if self.identity.customer else "not signed in") if rules.customer else None
         today = self.assistant.today().isoformat() if rules.date else None
-        message = context_message(self.passages, customer=customer, today=today)
+        likely = await asyncio.to_thread(self._likely, served)
+        message = context_message(self.passages, customer=customer, today=today, likely=likely)
         if message is None:
             return []
         private = {"messages": [message.to_json()], "facts": flatten_facts({}, self.passages)}
         return [self.emit("passages", {"items": [passage.to_json() for passage in self.passages]}, private)]
+
+    def _likely(self, served: ServedPack) -> tuple[str, ...]:
+        """What the pack's own conversations make likely here."""
+        return served.policy.likely(situation(self.state.of(served.pack.name))) if served.policy else ()
 
     async def _request(
         self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int

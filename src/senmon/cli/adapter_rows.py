@@ -161,6 +161,7 @@ async def released(
                 engine=engine,
                 version=version,
                 on_progress=None if json else shown.evaluation,
+                encoder=workspace.encoder,
             )
     finally:
         await engine.close()

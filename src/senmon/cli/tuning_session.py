@@ -87,7 +87,9 @@ async def tuned(
     base = _base(workspace, pack, recipe)
     if os.environ.get("RANK", "0") != "0":  # under `accelerate launch`: the first process leads and judges
         work = work_folder(workspace.home, pack)
-        await asyncio.to_thread(tune_candidate, pack, load_dataset(pack), base, work, recipe)
+        await asyncio.to_thread(
+            tune_candidate, pack, load_dataset(pack), base, work, recipe, encoder=workspace.encoder
+        )
         return True
     engines: list[Engine] = []
 
@@ -111,6 +113,7 @@ async def tuned(
                 on_evaluation=shown.evaluation,
                 device=None if workspace.settings.device == "auto" else workspace.device,
                 threads=workspace.settings.threads,
+                encoder=workspace.encoder,
             )
     finally:
         for made in engines:
@@ -176,6 +179,7 @@ async def evaluated(
         "base": base,
         "mode": "full" if full else "quick",
         "route": _route(workspace, pack),
+        "encoder": workspace.encoder,
     }
     on_progress = None if json else shown.evaluation
     try:

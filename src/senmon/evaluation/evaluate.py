@@ -14,6 +14,7 @@ from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles
 from senmon.checks.registry import build_checks
 from senmon.dataset.example import Dataset, Example
+from senmon.embedding import Encoder
 from senmon.engines.protocol import Engine
 from senmon.evaluation.cases import Case, heldout, heldout_cases, spread, spread_examples, suite_cases
 from senmon.evaluation.metrics import Metric, rate
@@ -61,12 +62,14 @@ async def evaluate(
     seconds: float | None = None,
     route: Callable[[str], str | None] | None = None,
     on_progress: Report | None = None,
+    encoder: Encoder | None = None,
 ) -> EvalReport:
     """Measure the bare base, `adapter` as `candidate`, and `promoted` when it is another adapter.
 
     `quick` bounds examples, replies and time (90 s; `seconds` overrides): when the time is up sampling
     stops, and the report says so; all subjects have the same cases. `base` None (the weights are not here)
     leaves the loss out. `route` maps a text to a pack's name for the suites' route items.
+    `encoder` (None: the installed one) is for adapters with a policy.
 
     Raises DataInvalid for faulty suites, ConfigError for unknown checks, EngineUnavailable, AdapterError.
     """
@@ -78,7 +81,7 @@ async def evaluate(
         subjects[CANDIDATE] = adapter
     limit = seconds if seconds is not None else QUICK_SECONDS if mode == "quick" else None
     clock = _Clock(started, limit)
-    run = _Run(pack, subjects, mode, clock, on_progress)
+    run = _Run(pack, subjects, mode, clock, on_progress, encoder)
     examples, items = heldout(dataset), load_suites(pack)
     losses = await run.losses(examples, base)
     outcomes = await run.replies((*heldout_cases(examples), *suite_cases(items)), engine)
@@ -117,8 +120,15 @@ class _Run:
     """One evaluation: chunk by chunk, every subject in turn, until everything is measured or time is up."""
 
     def __init__(
-        self, pack: Pack, subjects: Subjects, mode: Mode, clock: _Clock, on_progress: Report | None
+        self,
+        pack: Pack,
+        subjects: Subjects,
+        mode: Mode,
+        clock: _Clock,
+        on_progress: Report | None,
+        encoder: Encoder | None = None,
     ) -> None:
+        self.encoder = encoder
         self.pack = pack
         self.subjects = subjects
         self.mode = mode
@@ -139,7 +149,8 @@ class _Run:
             chunk = chosen[done : done + size]
             for name, adapter in self.subjects.items():
                 path = adapter.path if adapter else None
-                found[name].update(await asyncio.to_thread(_losses, base, path, self.pack, chunk))
+                losses = await asyncio.to_thread(_losses, base, path, self.pack, chunk, self.encoder)
+                found[name].update(losses)
             done += len(chunk)
             self.report(EvalProgress("loss", done * len(found), len(chosen) * len(found)))
             if done < len(chosen) and time.monotonic() - begun > self.clock.left(LOSS_SHARE):
@@ -157,7 +168,9 @@ class _Run:
             begun = time.monotonic()
             chunk = chosen[done : done + REPLY_CHUNK]
             for name, adapter in self.subjects.items():
-                made = await answer_all(self.pack, chunk, engine=engine, adapter=adapter, checks=checks)
+                made = await answer_all(
+                    self.pack, chunk, engine=engine, adapter=adapter, checks=checks, encoder=self.encoder
+                )
                 found[name].extend(made)
             done += len(chunk)
             self.report(EvalProgress("replies", done * len(found), len(chosen) * len(found)))
@@ -167,10 +180,12 @@ class _Run:
         return {name: tuple(outcomes) for name, outcomes in found.items()}
 
 
-def _losses(base: BaseFiles, path: Path | None, pack: Pack, examples: Sequence[Example]) -> dict[str, Loss]:
+def _losses(
+    base: BaseFiles, path: Path | None, pack: Pack, examples: Sequence[Example], encoder: Encoder | None
+) -> dict[str, Loss]:
     from senmon.tuning.heldout import heldout_losses  # loads torch
 
-    found = heldout_losses(base, path, pack, examples)
+    found = heldout_losses(base, path, pack, examples, encoder=encoder)
     triples = zip(examples, found.nll, found.tokens, strict=True)
     return {example.id: Loss(float(value), int(count)) for example, value, count in triples}
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from senmon.adapters import Adapter
 from senmon.assistant.candidates import candidates
 from senmon.checks.protocol import Check
+from senmon.dataset.hinting import hinted
+from senmon.embedding import Encoder
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
 from senmon.errors import EngineBusy, RenderError
 from senmon.evaluation.cases import Case
 from senmon.evaluation.scoring import score
 from senmon.messages import ToolCall, Usage
 from senmon.packs.pack import Pack
+from senmon.policy.artifact import load as load_policy
+from senmon.policy.model import Policy
 from senmon.rendering import prefix_message
 
 PARALLEL = 16
@@ -54,13 +58,26 @@ class Outcome:
 
 
 async def answer_all(
-    pack: Pack, cases: Sequence[Case], *, engine: Engine, adapter: Adapter | None, checks: Sequence[Check]
+    pack: Pack,
+    cases: Sequence[Case],
+    *,
+    engine: Engine,
+    adapter: Adapter | None,
+    checks: Sequence[Check],
+    encoder: Encoder | None = None,
 ) -> tuple[Outcome, ...]:
     """One outcome per case, in order. A case's own fault (a prompt too long) scores 0.
+
+    An adapter with a policy gets its hints; `encoder` (None: the installed one) must be the policy's.
 
     Raises EngineUnavailable, EngineBusy when the queue stays full, AdapterError.
     """
     free = asyncio.Semaphore(PARALLEL)
+    policy = load_policy(adapter.path, encoder) if adapter else None
+    if policy is not None:
+        told = await asyncio.to_thread(_hinted, cases, policy)
+    else:
+        told = tuple(cases)
 
     async def one(case: Case) -> Outcome:
         async with free:
@@ -68,10 +85,14 @@ async def answer_all(
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(case)) for case in cases]
+            tasks = [group.create_task(one(case)) for case in told]
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from failed
     return tuple(task.result() for task in tasks)
+
+
+def _hinted(cases: Sequence[Case], policy: Policy) -> tuple[Case, ...]:
+    return tuple(replace(case, messages=hinted(case.messages, policy)) for case in cases)
 
 
 async def _answer(

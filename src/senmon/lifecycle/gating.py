@@ -9,6 +9,7 @@ from typing import Any
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles
 from senmon.dataset.example import Dataset
+from senmon.embedding import Encoder
 from senmon.engines.protocol import Engine
 from senmon.evaluation.evaluate import BASE, CANDIDATE, PROMOTED, EvalProgress, Mode, evaluate
 from senmon.evaluation.metrics import Metric
@@ -75,6 +76,7 @@ async def gate(
     seconds: float | None = None,
     route: Callable[[str], str | None] | None = None,
     on_progress: Callable[[EvalProgress], None] | None = None,
+    encoder: Encoder | None = None,
 ) -> GateVerdict:
     """Measure and judge. A promoted adapter of another base is no measure and is left out.
 
@@ -92,6 +94,7 @@ async def gate(
         seconds=seconds,
         route=route,
         on_progress=on_progress,
+        encoder=encoder,
     )
     reasons = judge(report, pack.manifest.gate)
     return GateVerdict(not reasons, reasons, report)

@@ -9,6 +9,7 @@ from senmon.adapters import Adapter, AdapterStore, durable, folder, model_card
 from senmon.adapters.store import write_folder
 from senmon.bases.catalog import BaseFiles
 from senmon.dataset.loading import load_dataset
+from senmon.embedding import Encoder
 from senmon.engines.protocol import Engine
 from senmon.errors import AdapterError, AdapterMismatch, AdapterNotFound, GateFailed
 from senmon.evaluation.evaluate import CANDIDATE, EvalProgress, Mode
@@ -30,6 +31,7 @@ async def release(
     version: str | None = None,
     mode: Mode = "full",
     on_progress: Callable[[EvalProgress], None] | None = None,
+    encoder: Encoder | None = None,
 ) -> tuple[Path, GateVerdict]:
     """Judge the promoted adapter (or `version`) by the full gate, then write it to `<pack>/adapter/`.
 
@@ -42,7 +44,15 @@ async def release(
     check_size(adapter.path)
     dataset = load_dataset(pack)
     verdict = await gate(
-        pack, dataset, adapter, None, engine=engine, base=base, mode=mode, on_progress=on_progress
+        pack,
+        dataset,
+        adapter,
+        None,
+        engine=engine,
+        base=base,
+        mode=mode,
+        on_progress=on_progress,
+        encoder=encoder,
     )
     store.add_verdict(adapter, {**verdict.summary(), "release": pack.label})
     if not verdict.passed:
@@ -83,7 +93,8 @@ def check_fit(adapter: Adapter, base: BaseFiles) -> None:
 
 def check_size(path: Path) -> None:
     """What can't be left out must fit. Raises AdapterError."""
-    size = sum((path / name).stat().st_size for name in (folder.WEIGHTS, folder.CONFIG))
+    needed = (path / name for name in (folder.WEIGHTS, folder.CONFIG, folder.POLICY))
+    size = sum(each.stat().st_size for each in needed if each.is_file())
     if size > RELEASE_BYTES - ROOM:
         raise AdapterError(
             f"{path / folder.WEIGHTS}: {size / 1e6:.1f} MB, a release may have {RELEASE_BYTES / 1e6:.0f} MB",

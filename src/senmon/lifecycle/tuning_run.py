@@ -18,6 +18,7 @@ from senmon.adapters import Adapter, AdapterStore
 from senmon.bases.catalog import BaseFiles
 from senmon.checks.registry import build_checks
 from senmon.dataset.loading import load_dataset
+from senmon.embedding import Encoder
 from senmon.engines.protocol import Engine
 from senmon.errors import AdapterError
 from senmon.evaluation.evaluate import EvalProgress, Mode
@@ -75,6 +76,7 @@ async def tune_pack(
     on_evaluation: Callable[[EvalProgress], None] | None = None,
     device: str | None = None,
     threads: int | None = None,
+    encoder: Encoder | None = None,
 ) -> TuneResult:
     """Tune, publish, judge, and promote when the gate passed and `promote` is true.
 
@@ -89,7 +91,8 @@ async def tune_pack(
         dataset = await asyncio.to_thread(sound_dataset, pack)
         before = await asyncio.to_thread(sound_promoted, store, pack.name)
         out = work_folder(home, pack)
-        work = partial(tune_candidate, pack, dataset, base, out, recipe, device=device, threads=threads)
+        work = partial(tune_candidate, pack, dataset, base, out, recipe)
+        work = partial(work, device=device, threads=threads, encoder=encoder)
         candidate = await _tuned(run, work, on_progress)
         run.update(phase="publish", note="publishing the candidate")
         adapter = await asyncio.to_thread(publish, store, pack, candidate, base, before)
@@ -103,6 +106,7 @@ async def tune_pack(
             base=base,
             mode=mode,
             on_progress=_follow_gate(run, on_evaluation),
+            encoder=encoder,
         )
         await asyncio.to_thread(write_report, verdict.report, run.folder)
         store.add_verdict(adapter, {**verdict.summary(), "run": run.progress.id})
@@ -170,6 +174,7 @@ def tune_candidate(
     *,
     device: str | None = None,
     threads: int | None = None,
+    encoder: Encoder | None = None,
 ) -> Candidate:
     """`tune` without loading torch before it is called."""
     from senmon.tuning.tune import tune
@@ -183,6 +188,7 @@ def tune_candidate(
         on_progress=on_progress,
         device=device,
         threads=threads,
+        encoder=encoder,
     )
 
 

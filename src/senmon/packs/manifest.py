@@ -46,6 +46,11 @@ class ContextRules(Strict):
     min_score: float = Field(0.35, description="Passages below this retrieval score are left out.")
     date: bool = Field(False, description="Tell the model today's date.")
     customer: bool = Field(False, description="Tell the model whether the customer is verified.")
+    likely: bool = Field(
+        False,
+        description="Tell the model which action or answer a message makes likely, by a small classifier that "
+        "is learnt from the pack's conversations when it is tuned.",
+    )
 
 
 class ActionSpec(Strict):

@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
+from senmon.dataset.hinting import hinted_examples
 from senmon.errors import AdapterCorrupt
+from senmon.policy.artifact import load as load_policy
 from senmon.rendering import Renderer, prefix_message
 from senmon.tuning.batches import collate, pack
 from senmon.tuning.rows import Row, render_rows
@@ -20,6 +22,7 @@ from senmon.tuning.shared_prefix import SharedPrefixLoss, can_share
 
 if TYPE_CHECKING:
     from senmon.dataset.example import Example
+    from senmon.embedding import Encoder
     from senmon.packs.pack import Pack
 
 #: Longer examples can't be measured; the base's own limit counts too.
@@ -47,9 +50,11 @@ def heldout_losses(
     *,
     batch: int = 2048,
     device: str | None = None,
+    encoder: Encoder | None = None,
 ) -> HeldoutLosses:
     """Losses of `examples` under the base, with the adapter in `adapter_path` (a PEFT folder) or without.
 
+    An adapter with a policy (read with `encoder`, None: the installed one) sees its hints, as when serving.
     `batch` is the number of suffix tokens at a time, padding included. Raises DataInvalid for examples that
     are too long, AdapterCorrupt for a folder that can't be loaded.
     """
@@ -57,7 +62,9 @@ def heldout_losses(
     loss = SharedPrefixLoss(_load(base, adapter_path, place))
     renderer = Renderer(load_tokenizer(base))
     longest = min(MAX_TOKENS, getattr(loss.model.config, "max_position_embeddings", MAX_TOKENS))
-    rows = render_rows(renderer, prefix_message(pack), examples, max_tokens=longest, share=can_share(loss))
+    policy = load_policy(adapter_path, encoder) if adapter_path else None
+    told = hinted_examples(examples, policy)
+    rows = render_rows(renderer, prefix_message(pack), told, max_tokens=longest, share=can_share(loss))
     return row_losses(loss, rows, pad_id=renderer.pad_id, batch=batch, device=place)
 
 

@@ -15,6 +15,9 @@ from senmon.adapters.durable import install_folder, temporary_folder
 from senmon.bases.catalog import BaseFiles
 from senmon.errors import ConfigError
 from senmon.packs.manifest import RecipeSpec
+from senmon.policy.artifact import FILE as POLICY
+from senmon.policy.artifact import save as save_policy
+from senmon.policy.model import Policy
 
 #: 11 bits of precision at half the size; LoRA factors are far from its limits.
 STORED = torch.float16
@@ -94,9 +97,16 @@ def round_to_stored(model: nn.Module) -> None:
 
 
 def save(
-    model: Any, out: Path, *, base: BaseFiles, card: AdapterCard, template: str, extras: tuple[Path, ...] = ()
+    model: Any,
+    out: Path,
+    *,
+    base: BaseFiles,
+    card: AdapterCard,
+    template: str,
+    policy: Policy | None = None,
+    extras: tuple[Path, ...] = (),
 ) -> Path:
-    """Write `out` in PEFT's layout, all at once: weights, config, card, tokenizer, chat template."""
+    """Write `out` in PEFT's layout, all at once: weights, config, card, tokenizer, chat template, policy."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
@@ -109,6 +119,8 @@ def save(
         _write_json(folder / "adapter_config.json", _config(model, base))
         (folder / "senmon.json").write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+        if policy is not None:
+            save_policy(policy, folder / POLICY)
         for path in (*(base.path / name for name in TOKENIZER_FILES), *extras):
             if path.is_file():
                 shutil.copyfile(path, folder / path.name)

@@ -17,8 +17,10 @@ from senmon.adapters import AdapterCard
 from senmon.adapters.durable import canonical_json
 from senmon.bases.arithmetic import bf16_pays
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
+from senmon.dataset.hinting import learn
 from senmon.errors import DataInvalid, Problem
 from senmon.packs.manifest import RecipeSpec
+from senmon.policy.artifact import packaged_encoder
 from senmon.rendering import Renderer, prefix_digest, prefix_message
 from senmon.tuning import checkpoint, lora
 from senmon.tuning.budget import Plan, limits, plan_everything, plan_within
@@ -33,7 +35,9 @@ from senmon.tuning.training import Job, Training, measure_speed, one_thread_is_f
 
 if TYPE_CHECKING:
     from senmon.dataset.example import Dataset
+    from senmon.embedding import Encoder
     from senmon.packs.pack import Pack
+    from senmon.policy.model import Policy
 
 #: Measured with 11.5 M parameters: 2,048 is 20 % faster than 4,096, and 60 % than 512.
 CPU_MICRO_BATCH_TOKENS = 2048
@@ -64,6 +68,7 @@ def tune(
     threads: int | None = None,
     checkpoint_seconds: float = 30.0,
     device: str | None = None,
+    encoder: Encoder | None = None,
 ) -> Candidate:
     """Tune a LoRA adapter on `dataset.split("train")`; early stopping looks at `split("valid")`.
 
@@ -71,7 +76,8 @@ def tune(
     with the same inputs after a kill it goes on where it was, on a CPU with the same weights to the bit;
     after its end it gives the same candidate at once: `out` is removed by whoever has used it. `device` None
     takes the GPU when there is one; `threads` None the faster of all and one; a resumed run keeps its
-    number. Under `accelerate launch` all processes share the work and the main one writes.
+    number. `encoder` (None: the installed one) is for packs that say `context.likely`. Under `accelerate
+    launch` all processes share the work and the main one writes.
 
     Raises DataInvalid (every unfit example), ConfigError, TuningInProgress, TuningDiverged, TuningError
     when the disk is full.
@@ -83,6 +89,7 @@ def tune(
     lock = tuning_lock(out, pack.name) if accelerator.is_main_process else nullcontext()
     with lock, _threads(threads):
         tuning = _Tuning(pack, dataset, base, out, recipe or pack.manifest.recipe, accelerator)
+        tuning.encoder = encoder
         tuning.report = on_progress if on_progress and accelerator.is_main_process else ignore
         tuning.choose_threads = threads is None and accelerator.device.type == "cpu"
         return tuning.run(began, resume=resume, checkpoint_seconds=checkpoint_seconds)
@@ -116,10 +123,15 @@ class _Tuning:
         self.recipe, self.accelerator = fit_to_device(recipe, str(accelerator.device.type)), accelerator
         self.report: OnProgress = ignore
         self.choose_threads = False
+        self.encoder: Encoder | None = None
+        self.policy: Policy | None = None
+        #: With hints, where the pack asks for them; `dataset` stays what the pack holds.
+        self.taught = dataset
         self.renderer = Renderer(load_tokenizer(base))
 
     def run(self, began: float, *, resume: bool, checkpoint_seconds: float) -> Candidate:
         self.report(TuneProgress("load", note=f"base {self.base.name} on {self._device}"))
+        self._teach()
         loss = self._load()
         share = can_share(loss)
         rows, valid = self._rows("train", loss, share), self._rows("valid", loss, share)
@@ -149,6 +161,13 @@ class _Tuning:
         self._train(training)
         return self._finish(training)
 
+    def _teach(self) -> None:
+        """What each message makes likely, where the pack wants its model told so."""
+        if self.pack.manifest.context.likely:
+            self.report(TuneProgress("load", note="learning which move a message makes likely"))
+            self.encoder = self.encoder or packaged_encoder()
+            self.policy, self.taught = learn(self.dataset, self.pack.actions, self.encoder)
+
     @property
     def _device(self) -> str:
         return str(self.accelerator.device.type)
@@ -160,7 +179,7 @@ class _Tuning:
         return SharedPrefixLoss(lora.attach(model, self.recipe, self.base))
 
     def _rows(self, split: Any, loss: SharedPrefixLoss, share: bool) -> tuple[Row, ...]:
-        examples = self.dataset.split(split)
+        examples = self.taught.split(split)
         if split == "train" and not examples:
             problem = Problem(str(self.pack.path), 0, "data.train", "no training example", "add examples")
             raise DataInvalid("there is nothing to learn from", [problem])
@@ -178,6 +197,8 @@ class _Tuning:
             "device": self._device,
             "processes": self.accelerator.num_processes,
         }
+        if self.policy is not None:
+            inputs["likely"] = self.policy.encoder.digest
         return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
 
     def _plan(self, job: Job, loss: SharedPrefixLoss) -> Plan:
@@ -241,7 +262,15 @@ class _Tuning:
     def _write(self, path: Path, training: Training, card: AdapterCard) -> None:
         curve = write_curve(self.out, training.position, title=f"{self.pack.manifest.title}: tuning loss")
         template = self.renderer.scaffold.jinja()
-        lora.save(training.loss.model, path, base=self.base, card=card, template=template, extras=(curve,))
+        lora.save(
+            training.loss.model,
+            path,
+            base=self.base,
+            card=card,
+            template=template,
+            policy=self.policy,
+            extras=(curve,),
+        )
 
     def _metrics(self, training: Training) -> dict[str, float]:
         """`valid_loss` is of the rounded weights, as they are published."""

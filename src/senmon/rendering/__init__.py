@@ -14,11 +14,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from senmon.errors import NothingToLearn, Problem, TemplateUnfit
-from senmon.messages import CONTEXT, Message, Passage, Role, ToolCall
+from senmon.messages import CONTEXT, Message, Passage, ToolCall
+from senmon.rendering.plain_encoder import PlainEncoder
+from senmon.rendering.scaffold import PROBE, Scaffold, derive_scaffold
 
 if TYPE_CHECKING:
     from senmon.packs.manifest import ActionSpec
@@ -31,7 +32,6 @@ NOT_SIGNED_IN = "not signed in"
 CALL_START = "<tool_call>"
 CALL_END = "</tool_call>"
 MAX_CALL_CHARACTERS = 16_384
-ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 _REFERENCE = re.compile(r"\[\[([A-Za-z_]\w*(?:\.[\w-]+)*)\]\]")
 _KEY = re.compile(r"[\w-]+")
 
@@ -87,9 +87,14 @@ def _passage_lines(passage: Passage, place: int, seen: set[str]) -> list[str]:
 
 
 def context_message(
-    passages: Iterable[Passage], *, customer: str | None = None, today: str | None = None
+    passages: Iterable[Passage],
+    *,
+    customer: str | None = None,
+    today: str | None = None,
+    likely: Sequence[str] = (),
 ) -> Message | None:
-    """What a turn adds to the prompt: passages, then `customer: …`, then `today: …`. None when empty.
+    """What a turn adds to the prompt: passages, then `customer: …`, `today: …`, and the moves that are
+    `likely`. None when empty.
 
     `customer` is a status, `verified` or `not signed in`, never an id (ValueError): the prompt must not
     hold what only the server may know. `today` is an ISO date.
@@ -102,7 +107,19 @@ def context_message(
         lines.append(f"customer: {customer}")
     if today:
         lines.append(f"today: {today}")
+    if likely:
+        lines.append(_likely_line(likely))
     return Message("tool", "\n".join(lines), name=CONTEXT) if lines else None
+
+
+def with_likely(context: Message | None, moves: Sequence[str]) -> Message:
+    """A turn's context message (None: it has none) with the moves that are likely as its last line."""
+    before = f"{context.content}\n" if context is not None and context.content else ""
+    return Message("tool", before + _likely_line(moves), name=CONTEXT)
+
+
+def _likely_line(moves: Sequence[str]) -> str:
+    return f"likely: {' or '.join(moves)}"
 
 
 def call_text(call: ToolCall) -> str:
@@ -186,150 +203,6 @@ def _flatten(value: Any, path: str, depth: int, limit: int, facts: dict[str, str
         facts[path] = ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-_JINJA_BODY = (
-    "{{ m.content or '' }}{% for c in m.tool_calls or [] %}"
-    "{{ '<tool_call>{\"name\": ' }}{{ c.function.name | tojson }}{{ ', \"arguments\": ' }}"
-    "{{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}"
-    "{{ '}</tool_call>' }}{% endfor %}"
-)
-
-
-def _literal(text: str) -> str:
-    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
-
-
-@dataclass(frozen=True, slots=True)
-class Scaffold:
-    """Text around contents, special tokens included: `start`, then per turn `head[role] … tail[role]`."""
-
-    start: str
-    heads: Mapping[Role, str]
-    tails: Mapping[Role, str]
-
-    @classmethod
-    def chatml(cls, *, start: str = "", end: str = "<|im_end|>") -> Scaffold:
-        heads = {role: f"<|im_start|>{role}\n" for role in ROLES}
-        return cls(start, heads, dict.fromkeys(ROLES, f"{end}\n"))
-
-    def jinja(self) -> str:
-        """The same as a chat template with tool calls, for other servers of an adapter."""
-        turns = "".join(
-            f"{{% {'if' if role == ROLES[0] else 'elif'} m.role == '{role}' %}}"
-            f"{_literal(self.heads[role])}{_JINJA_BODY}{_literal(self.tails[role])}"
-            for role in ROLES
-        )
-        opening = f"{{% if add_generation_prompt %}}{_literal(self.heads['assistant'])}{{% endif %}}"
-        return f"{_literal(self.start)}{{% for m in messages %}}{turns}{{% endif %}}{{% endfor %}}{opening}"
-
-    def text(self, roles: Sequence[Role], contents: Sequence[str]) -> str:
-        turns = zip(roles, contents, strict=True)
-        return self.start + "".join(self.heads[role] + text + self.tails[role] for role, text in turns)
-
-
-_PROBE: tuple[Role, ...] = (
-    *("system", "user", "assistant", "user", "assistant", "tool", "tool", "assistant"),
-    *("user", "tool", "assistant", "user", "user", "assistant"),
-)
-
-
-def _contents(count: int) -> list[str]:
-    # Private-use characters: no template treats them specially, trimming leaves them alone.
-    return [f"\ue000{index}\ue001" for index in range(count)]
-
-
-def _apply(tokenizer: Any, template: str, count: int, *, generate: bool) -> str:
-    messages = [
-        {"role": role, "content": text} for role, text in zip(_PROBE[:count], _contents(count), strict=True)
-    ]
-    try:
-        text = tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=generate
-        )
-    except Exception as error:  # templates raise whatever they like
-        raise TemplateUnfit(f"the template fails on a {_PROBE[count - 1]} message: {error}") from error
-    return str(text)
-
-
-def _pieces(text: str, count: int) -> list[str]:
-    pieces = re.split("\ue000\\d+\ue001", text)
-    if re.findall("\ue000\\d+\ue001", text) != _contents(count):
-        raise TemplateUnfit("the template drops, repeats or reorders messages")
-    return pieces
-
-
-def derive_scaffold(tokenizer: Any, template: str) -> Scaffold:
-    """Reduce a chat template (Jinja, run in transformers' sandbox) to a scaffold. Raises TemplateUnfit.
-
-    The self-test renders a conversation with tools turn by turn and compares: a template passes when it
-    is append-only, treats a role alike at every place, and opens a reply as it opens an assistant turn.
-    """
-    if "strftime_now" in template:
-        raise TemplateUnfit("the template prints today's date, so prompts would differ from training")
-    count = len(_PROBE)
-    plain = [_apply(tokenizer, template, size, generate=False) for size in range(1, count + 1)]
-    tails: dict[Role, str] = {}
-    for size, text in enumerate(plain, 1):
-        tails.setdefault(_PROBE[size - 1], _pieces(text, size)[-1])
-    between = _pieces(plain[-1], count)
-    opening = between[0]
-    bos = tokenizer.bos_token or ""
-    start = bos if bos and opening.startswith(bos) else ""
-    heads: dict[Role, str] = {"system": opening.removeprefix(start)}
-    for before, role, piece in zip(_PROBE, _PROBE[1:], between[1:-1], strict=False):
-        heads.setdefault(role, piece.removeprefix(tails[before]))
-    scaffold = Scaffold(start, heads, tails)
-    for size, text in enumerate(plain, 1):
-        expected = scaffold.text(_PROBE[:size], _contents(size))
-        opened = _apply(tokenizer, template, size, generate=True)
-        if text != expected or opened != expected + heads["assistant"]:
-            raise TemplateUnfit(
-                f"the template is not append-only (turn {size}, {_PROBE[size - 1]})",
-                remedy="use senmon's own template",
-            )
-    return scaffold
-
-
-class _PlainEncoder:
-    """Text → ids in which no added token can occur.
-
-    Works on a copy: `split_special_tokens` of transformers flips a switch of the shared tokenizer, which
-    another thread could flip back in between.
-    """
-
-    def __init__(self, tokenizer: Any) -> None:
-        backend = tokenizer.backend_tokenizer
-        self._copy = type(backend).from_str(backend.to_str())
-        self._copy.no_padding()
-        self._copy.no_truncation()
-        self._copy.encode_special_tokens = True
-        self.added = {id: token.content for id, token in tokenizer.added_tokens_decoder.items()}
-        self._long = frozenset(id for id, content in self.added.items() if len(content) > 1)
-        tokens = tokenizer.added_tokens_decoder.values()
-        contents = {token.content.strip() for token in tokens if not token.special}
-        markers = sorted((text for text in contents if len(text) > 1), key=len, reverse=True)
-        self._marker = re.compile("|".join(map(re.escape, markers)) or "(?!)")
-
-    def __call__(self, text: str) -> tuple[int, ...]:
-        ids = self._encode(text)
-        if self._long.isdisjoint(ids):
-            return tuple(ids)
-        # Added tokens that aren't flagged special (Qwen's <tool_call>) are still matched: cut through them.
-        cuts = [0, *(match.start() + 1 for match in self._marker.finditer(text)), len(text)]
-        return tuple(id for start, end in pairwise(cuts) for id in self._piece(text[start:end]))
-
-    def _piece(self, text: str) -> list[int]:
-        ids = self._encode(text)
-        if self._long.isdisjoint(ids):
-            return ids
-        return [id for letter in text for id in self._encode(letter)]
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self._copy.encode(text, add_special_tokens=False).ids)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return str(self._copy.decode(list(ids), skip_special_tokens=False))
-
-
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One example. `labels[i]` is `ids[i]` where supervised, else −100 (unshifted, as transformers takes
@@ -361,7 +234,7 @@ class Renderer:
 
     def __init__(self, tokenizer: Any, *, template: str | None = None) -> None:
         self._tokenizer = tokenizer
-        self._plain = _PlainEncoder(tokenizer)
+        self._plain = PlainEncoder(tokenizer)
         self._encode = lru_cache(maxsize=2048)(self._plain)
         self.tool_start = self._single(CALL_START)
         self.tool_end = self._single(CALL_END)
@@ -487,9 +360,9 @@ class Renderer:
 
     def self_test(self) -> None:
         """Check on live tokens what holds by construction. Raises TemplateUnfit."""
-        messages = [Message(role, f"text {index} <|im_end|>") for index, role in enumerate(_PROBE)]
+        messages = [Message(role, f"text {index} <|im_end|>") for index, role in enumerate(PROBE)]
         whole = self.example(messages)
-        for size, role in enumerate(_PROBE):
+        for size, role in enumerate(PROBE):
             if role != "assistant":
                 continue
             opened = self.prompt(messages[:size])

@@ -1,0 +1,1 @@
+"""Which move a message makes likely, learnt from a pack's own conversations."""
