@@ -140,7 +140,7 @@ class PrefixCache:
     changes keys and values, so nothing is ever shared across adapters.
     """
 
-    def __init__(self, tokens: int, *, block: int = 32) -> None:
+    def __init__(self, tokens: int, *, block: int = 16) -> None:
         self.block = block
         self._limit = tokens // block
         self._blocks: OrderedDict[bytes, torch.Tensor] = OrderedDict()

@@ -87,17 +87,21 @@ class _One:
 
 @dataclass(frozen=True, slots=True)
 class _Many:
-    """Several adapters: `a` [groups, ranks, in], `b` [groups, ranks, out], ranks in blocks by linear."""
+    """Several adapters: `a` [groups, linears · rank, in]; of each linear `b` [groups, rank, its outputs]."""
 
     a: Tensor
-    b: Tensor
+    b: tuple[Tensor, ...]
     groups: _Groups
 
     def add(self, x: Tensor, y: Tensor) -> None:
         groups = self.groups
         grouped = x.index_select(0, groups.take).view(groups.count, -1, x.shape[1])
-        z = torch.bmm(torch.bmm(grouped, self.a.transpose(1, 2)), self.b)
-        y += z.view(-1, y.shape[1]).index_select(0, groups.place)
+        z = torch.bmm(grouped, self.a.transpose(1, 2))
+        start, rank = 0, self.b[0].shape[1]
+        for number, b in enumerate(self.b):
+            added = torch.bmm(z[:, :, number * rank : (number + 1) * rank], b).view(-1, b.shape[2])
+            y[:, start : start + b.shape[2]] += added.index_select(0, groups.place)
+            start += b.shape[2]
 
 
 class _Stack:
@@ -107,34 +111,30 @@ class _Stack:
         self._site = site
         self._rank = 0
         self.a = torch.zeros(0, 0, site.width)
-        self.b = torch.zeros(0, 0, site.height)
+        self.b = tuple(torch.zeros(0, 0, size) for size in site.sizes)
 
     def reserve(self, places: int, rank: int) -> None:
         """Room for `places` adapters of `rank`; what lies there stays."""
-        site, have = self._site, self.a.shape[0]
-        if places <= have and rank <= self._rank:
+        have, was = len(self.a), self._rank
+        if places <= have and rank <= was:
             return
-        places, rank = max(places, have), max(rank, self._rank)
-        a, b = (
-            self.a.new_zeros(places, len(site.sizes) * rank, site.width),
-            self.b.new_zeros(places, len(site.sizes) * rank, site.height),
-        )
-        for part in range(len(site.sizes)):
-            old = slice(part * self._rank, (part + 1) * self._rank)
-            new = slice(part * rank, part * rank + self._rank)
-            a[:have, new], b[:have, new] = self.a[:, old], self.b[:, old]
+        places, rank = max(places, have), max(rank, was)
+        a = self.a.new_zeros(places, len(self.b) * rank, self._site.width)
+        b = tuple(old.new_zeros(places, rank, old.shape[2]) for old in self.b)
+        for part, (old, new) in enumerate(zip(self.b, b, strict=True)):
+            a[:have, part * rank : part * rank + was] = self.a[:, part * was : (part + 1) * was]
+            new[:have, :was] = old
         self.a, self.b, self._rank = a, b, rank
 
     def put(self, place: int, weights: Weights) -> None:
-        self.a[place], self.b[place] = 0, 0
-        start = 0
-        for part, (name, size) in enumerate(zip(self._site.names, self._site.sizes, strict=True)):
+        self.a[place] = 0
+        for part, (name, stacked) in enumerate(zip(self._site.names, self.b, strict=True)):
+            stacked[place] = 0
             if name in weights:
                 a, b = weights[name]
-                ranks = slice(part * self._rank, part * self._rank + len(a))
-                self.a[place, ranks] = a
-                self.b[place, ranks, start : start + size] = b
-            start += size
+                start = part * self._rank
+                self.a[place, start : start + len(a)] = a
+                stacked[place, : len(a)] = b
 
 
 class SiteBank:
@@ -182,7 +182,8 @@ class SiteBank:
         self._settle(rows)
         groups = self._group(rows)
         for site, stack in zip(self._sites, self._stacks, strict=True):
-            site.side = _Many(stack.a[: groups.count], stack.b[: groups.count], groups)
+            b = tuple(part[: groups.count] for part in stack.b)
+            site.side = _Many(stack.a[: groups.count], b, groups)
 
     def _settle(self, rows: Sequence[LoadedAdapter | None]) -> None:
         """A place in the stack for each adapter of `rows`; those not needed now make room."""
