@@ -11,7 +11,7 @@ import pytest
 from senmon.server.page import STATIC
 from server_rig import Site
 
-FILES = sorted(path.name for path in STATIC.iterdir())
+FILES = sorted(path.name for path in STATIC.iterdir() if path.is_file())
 
 
 def test_page_and_its_files_are_served(site: Site) -> None:
