@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,7 @@ class ScriptedAssistant:
     def __init__(self) -> None:
         self.asked: list[tuple[Conversation, str, Identity, str | None, str]] = []
         self.cancelled: list[str] = []
+        self.packs: list[Collection[str] | None] = []
 
     async def reply(
         self,
@@ -42,7 +43,9 @@ class ScriptedAssistant:
         *,
         pinned: str | None = None,
         system: str = "",
+        packs: Collection[str] | None = None,
     ) -> AsyncIterator[Event]:
+        self.packs.append(packs)
         self.asked.append((conversation, text, identity, pinned, system))
         word = text.split()[0]
         if word == "busy":

@@ -70,9 +70,21 @@ class Settings(BaseSettings):
     rate_limit_per_minute: int = Field(
         60, ge=0, description="Messages a minute per visitor or key; 0: no limit."
     )
+    rate_limit_per_address: int | None = Field(
+        None, ge=0, description="The same per client address; default: ten times the visitor's."
+    )
+    rate_limit_per_site: int | None = Field(
+        None, ge=0, description="The same per site; default: a hundred times the visitor's."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks of proxies whose `X-Forwarded-For` is believed."
+    )
+    retention_days: int = Field(
+        0, ge=0, description="Conversations in which nothing happened for so long are deleted; 0: never."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the JSON log.")
 
-    _lists = field_validator("packs", "api_keys", "allowed_origins", mode="before")(_split)
+    _lists = field_validator("packs", "api_keys", "allowed_origins", "trusted_proxies", mode="before")(_split)
 
     @property
     def loopback(self) -> bool:

@@ -36,7 +36,7 @@ def test_a_message_is_answered_in_order_and_kept(site: Site) -> None:
     assert [event["seq"] for event in events] == list(range(1, 7))
     assert events[0]["data"] == {"conversation_id": conversation, "client_id": "1"}
     history = site.client.get(f"/v1/conversations/{conversation}").json()
-    assert [(m["role"], m["content"]) for m in history["messages"]] == [
+    assert [(m["role"], m["text"]) for m in history["messages"]] == [
         ("user", "return policy?"),
         ("assistant", "You can send it back within 30 days."),
     ]
@@ -94,7 +94,7 @@ def test_delete_stops_and_keeps_what_was_said(site: Site) -> None:
     assert site.workspace.assistant.cancelled == ["wait here"]
     assert site.client.delete(f"/v1/runs/{run}").json()["state"] == "stopped"
     history = site.client.get(f"/v1/conversations/{conversation}").json()
-    assert history["messages"][-1]["content"] == "One moment."
+    assert history["messages"][-1]["text"] == "One moment."
 
 
 def test_a_dropped_stream_is_resumed_without_loss_or_doubles(site: Site) -> None:
@@ -201,7 +201,7 @@ def test_feedback_is_kept_and_shown_again(site: Site) -> None:
     assert answer.status_code == 201 and answer.json()["rating"] == "down"
     assert site.client.post(f"/v1/runs/{run}/feedback", json={"rating": "up"}).status_code == 201
     history = site.client.get(f"/v1/conversations/{conversation}").json()
-    assert history["messages"][-1]["rating"] == "up"
+    assert history["messages"][-1]["feedback"] == "up"
     assert site.client.post(f"/v1/runs/{run}/feedback", json={"rating": "meh"}).status_code == 422
 
 

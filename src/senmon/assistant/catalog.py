@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from senmon.adapters import Adapter
@@ -49,3 +49,9 @@ class Catalog:
     packs: Mapping[str, ServedPack] = field(default_factory=dict)
     router: Router | None = None
     problems: tuple[str, ...] = ()
+
+    def only(self, packs: Collection[str] | None) -> Catalog:
+        """What a site is served that has chosen some packs; None: everything."""
+        if packs is None:
+            return self
+        return replace(self, packs={name: served for name, served in self.packs.items() if name in packs})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -80,13 +80,14 @@ class Assistant:
         *,
         pinned: str | None = None,
         system: str = "",
+        packs: Collection[str] | None = None,
     ) -> AsyncIterator[Event]:
         """The events of one turn: route · passages · action · delta · verdict · handoff · done or error.
 
-        `conversation` ends before `text`, or with it. `pinned` names the pack (PackNotFound before the
-        first event when there is none). Later failures come as an `error` event.
+        `conversation` ends before `text`, or with it. One of `packs` may answer (None: of all); `pinned`
+        names it, PackNotFound before the first event. Later failures come as an `error` event.
         """
-        catalog = self.catalog()
+        catalog = self.catalog().only(packs)
         if pinned is not None and pinned not in catalog.packs:
             known = ", ".join(sorted(catalog.packs)) or "none"
             raise PackNotFound(f"no pack {pinned!r} is served", remedy=f"packs served: {known}")

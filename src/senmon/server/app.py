@@ -5,20 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from senmon import __version__
 from senmon.errors import ConfigError, SenmonError
-from senmon.server import handovers, health, native, openai, packs, page, rasa, visitors
+from senmon.server import (
+    articles,
+    conversation_events,
+    endings,
+    handovers,
+    health,
+    native,
+    openai,
+    packs,
+    page,
+    rasa,
+    visitors,
+    widget,
+)
+from senmon.server.address import Addresses
 from senmon.server.auth import Authenticator
 from senmon.server.eventlog import StoredEventLog
 from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeaders
 from senmon.server.handlers import add_handlers
-from senmon.server.limits import RateLimiter
+from senmon.server.limits import Limits
 from senmon.server.logging import RequestLog
+from senmon.server.news import News
+from senmon.server.origins import OriginGuard, exact_origin
 from senmon.server.ports import Workspace
 from senmon.server.runs import IDLE_SECONDS, RunManager
 from senmon.server.secret import load_secret
@@ -26,8 +40,6 @@ from senmon.server.services import Services
 from senmon.settings import Settings
 
 log = logging.getLogger(__name__)
-
-_ALLOWED_HEADERS = ["Authorization", "Content-Type", "X-Senmon-Customer", "Last-Event-ID"]
 
 
 def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> FastAPI:
@@ -41,11 +53,13 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
         redoc_url=None,
         lifespan=_lifespan(workspace, idle_seconds),
     )
-    rooms = (visitors, native, handovers, packs, openai, rasa, health)
+    rooms = (visitors, native, conversation_events, handovers, endings, articles, packs, openai, rasa, health)
     for room in rooms:
         app.include_router(room.router)
     if settings.demo and settings.loopback:
         app.include_router(visitors.demo_router)
+        app.include_router(widget.demo_router)
+    app.include_router(widget.router)
     app.include_router(page.router)
     app.mount("/static", page.files)
     add_handlers(app)
@@ -55,29 +69,14 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
 
 def _add_guards(app: FastAPI, settings: Settings) -> None:
     """The last one added is the first to see a request."""
-    _check_origins(settings.allowed_origins)
+    for origin in settings.allowed_origins:
+        exact_origin(origin, "SENMON_ALLOWED_ORIGINS")
     app.add_middleware(BodyGuard)
     app.add_middleware(HostGuard, settings=settings)
     app.add_middleware(LastResort)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=list(settings.allowed_origins),
-        allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=_ALLOWED_HEADERS,
-        expose_headers=["Retry-After"],
-    )
+    app.add_middleware(OriginGuard, settings=settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
-
-
-def _check_origins(origins: tuple[str, ...]) -> None:
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
-            raise ConfigError(
-                f"SENMON_ALLOWED_ORIGINS: {origin!r} is no origin",
-                remedy="write each like https://shop.example, no * and no path",
-            )
 
 
 def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-untyped-def]
@@ -99,7 +98,7 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
         try:
             yield
         finally:
-            await services.runs.close()
+            await services.close()
             await workspace.stop()
 
     return lifespan
@@ -108,8 +107,9 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
 def _services(workspace: Workspace, idle_seconds: float) -> Services:
     settings = workspace.settings
     auth = Authenticator(workspace, load_secret(settings.home.expanduser().absolute()))
-    runs = RunManager(workspace, StoredEventLog(workspace.store), idle_seconds=idle_seconds)
-    return Services(workspace, auth, runs, RateLimiter(settings.rate_limit_per_minute))
+    news = News(workspace.store)
+    runs = RunManager(workspace, StoredEventLog(workspace.store), news, idle_seconds=idle_seconds)
+    return Services(workspace, auth, runs, news, Limits(settings), Addresses(settings.trusted_proxies))
 
 
 async def _demand_keys(services: Services) -> None:

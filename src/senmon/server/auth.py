@@ -2,11 +2,13 @@
 
 Three kinds of token: an API key (`sk-…`, for the OpenAI and Rasa endpoints and for back ends), a visitor's
 token (signed here, short-lived) and a customer's token (signed by the host's site: HS256, `aud` is the
-site, at most one hour). The first two come as `Authorization: Bearer`, the third as `X-Senmon-Customer`.
+site's key, at most one hour). The first two come as `Authorization: Bearer`, the third as
+`X-Senmon-Customer`. A fourth, the refresh token, buys visitors' tokens and nothing else.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -18,16 +20,21 @@ import jwt
 
 from senmon.errors import ConfigError, Forbidden, Unauthenticated
 from senmon.messages import Identity
+from senmon.server.origins import is_own
 from senmon.server.ports import Workspace
+from senmon.server.sites import SiteRegistry
 from senmon.store.keys import PREFIX, key_digest
 
 SITE = "local"
 CUSTOMER_HEADER = "x-senmon-customer"
 VISITOR_SECONDS = 2 * 3600
+#: Of a visitor of a site, who has a refresh token.
+SITE_VISITOR_SECONDS = 900
 #: For so long an expired visitor token can still be exchanged for a new one.
 RENEWAL_SECONDS = 7 * 24 * 3600
 CUSTOMER_SECONDS = 3600
 _LEEWAY = 10
+REFRESH_PREFIX = "rt_"
 _VISITOR_AUDIENCE = "senmon:visitor"
 _MIN_SECRET = 32
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -50,6 +57,7 @@ class Authenticator:
         self._settings = workspace.settings
         self._store = workspace.store
         self._secret = secret
+        self.sites = SiteRegistry(workspace.store.sites, secret)
         self._key_digests = self._find_key_digests()
         self._host_keys = self._find_host_keys()
 
@@ -74,7 +82,13 @@ class Authenticator:
 
     def demo(self, headers: Mapping[str, str]) -> bool:
         """Whether the demo customer may sign in: on this machine, without a proxy in between."""
-        return self._settings.demo and self._settings.loopback and not _forwarded(headers)
+        return self._settings.demo and self.is_local(headers)
+
+    def is_local(self, headers: Mapping[str, str]) -> bool:
+        """Whether somebody on this machine asks: no proxy in between, no page of somebody else's."""
+        origin = headers.get("origin", "")
+        ours = not origin or origin in self._settings.allowed_origins or is_own(origin, headers)
+        return self._settings.loopback and not _forwarded(headers) and ours
 
     @property
     def _demo_key(self) -> bytes:
@@ -83,11 +97,17 @@ class Authenticator:
     # Tokens
 
     def issue_visitor(
-        self, visitor: str | None = None, *, customer: str | None = None, seconds: int | None = None
+        self,
+        visitor: str | None = None,
+        *,
+        customer: str | None = None,
+        seconds: int | None = None,
+        site: str = SITE,
     ) -> Token:
         """A token for `visitor` (a new one by default), who is `customer` if the host's site said so."""
-        expires_in = min(VISITOR_SECONDS, seconds or VISITOR_SECONDS)
-        claims = {"aud": _VISITOR_AUDIENCE, "sub": visitor or secrets.token_urlsafe(16), "site": SITE}
+        most = VISITOR_SECONDS if site == SITE else SITE_VISITOR_SECONDS
+        expires_in = min(most, seconds or most)
+        claims = {"aud": _VISITOR_AUDIENCE, "sub": visitor or self.new_visitor(), "site": site}
         if customer is not None:
             claims["customer"] = customer
         return Token(_sign(claims, self._secret, expires_in), expires_in)
@@ -103,6 +123,17 @@ class Authenticator:
             _sign({"aud": SITE, "sub": customer}, self._demo_key, CUSTOMER_SECONDS), CUSTOMER_SECONDS
         )
 
+    @staticmethod
+    def new_visitor() -> str:
+        return secrets.token_urlsafe(16)
+
+    def new_refresh(self, old: str = "", attempt: str = "") -> str:
+        """A refresh token. After `old`, the same `attempt` gives the same one: an answer may get lost."""
+        if not (old and attempt):
+            return REFRESH_PREFIX + secrets.token_urlsafe(32)
+        digest = hmac.digest(self._secret, f"refresh\0{old}\0{attempt}".encode(), "sha256")
+        return REFRESH_PREFIX + base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
     def read_visitor(self, token: str, *, renewing: bool = False) -> Identity:
         """Raises Unauthenticated. `renewing` also takes one that expired lately."""
         claims = _verify(token, self._secret, _VISITOR_AUDIENCE, leeway=RENEWAL_SECONDS if renewing else 0)
@@ -113,32 +144,20 @@ class Authenticator:
         customer = str(claims.get("customer", "")) if not renewing else ""
         return Identity(str(claims.get("site", SITE)), str(claims["sub"]), customer or None)
 
-    def read_customer(self, token: str, site: str, headers: Mapping[str, str]) -> tuple[str, int]:
+    async def read_customer(self, token: str, site: str, headers: Mapping[str, str]) -> tuple[str, int]:
         """The customer's id and the seconds that the token is good for. Raises Unauthenticated.
 
         `headers` are those of the request: a demo customer's token is good where it was given only.
         """
+        found = await self.sites.find(site)
+        if found is not None:
+            return _customer(token, self.sites.secrets(found), str(found.public_key))
         keys = (*self._host_keys, self._demo_key) if self.demo(headers) else self._host_keys
         if not keys:
             raise Unauthenticated(
                 "customers can't sign in here", remedy="set SENMON_JWT_SECRET on the server"
             )
-        for key in keys:
-            claims = _verify(token, key, site, leeway=_LEEWAY)
-            if claims is None:
-                continue
-            left = int(float(str(claims["exp"])) - time.time())
-            if left > CUSTOMER_SECONDS + _LEEWAY:
-                raise Unauthenticated(
-                    "the customer token lives too long", remedy="sign it with exp at most 1 h ahead"
-                )
-            if not str(claims["sub"]):
-                break
-            return str(claims["sub"])[:256], max(1, left)
-        raise Unauthenticated(
-            "the customer token is invalid or expired",
-            remedy=f"sign it with HS256, sub = customer, aud = {site!r}, exp at most 1 h ahead",
-        )
+        return _customer(token, keys, site)
 
     # Requests
 
@@ -155,22 +174,29 @@ class Authenticator:
             identity = await self._key(token)
         else:
             identity = self.read_visitor(token)
-        return self._with_customer(identity, headers)
+        identity = await self._with_customer(identity, headers)
+        if identity.site != SITE and "key" not in identity.roles:
+            await self.sites.check(identity, headers)
+        return identity
+
+    async def may_come_without_site(self, headers: Mapping[str, str]) -> bool:
+        """Once there are sites, whoever is not on this machine names one: its limits hold for everybody."""
+        return self.is_local(headers) or not await self.sites.any()
 
     async def caller(self, headers: Mapping[str, str]) -> Identity:
         """Who uses the OpenAI API or the Rasa channel: an API key, or anybody on this machine."""
         token = _bearer(headers)
         if await self.trusts_locally(headers):
-            identity = Identity(visitor="api")
+            identity = Identity(visitor="api", roles=frozenset({"operator"}))
         elif token is None:
             raise Unauthenticated("an API key is needed", remedy="send Authorization: Bearer sk-…")
         else:
             identity = await self._key(token)
-        return self._with_customer(identity, headers)
+        return await self._with_customer(identity, headers)
 
     async def trusts_locally(self, headers: Mapping[str, str]) -> bool:
-        """Keys are optional as long as nobody made one, on loopback, without a proxy in between."""
-        if not self._settings.loopback or self._key_digests or _forwarded(headers):
+        """Keys are optional as long as nobody made one, for somebody on this machine."""
+        if self._key_digests or not self.is_local(headers):
             return False
         return not any(key.revoked is None for key in await self._store.keys())
 
@@ -182,7 +208,7 @@ class Authenticator:
         # Every key is compared, so that the time taken does not say which one is near.
         matches = [hmac.compare_digest(digest, known) for known in self._key_digests]
         if any(matches):
-            return Identity(SITE, f"key:{digest[:16]}", roles=frozenset({"key"}))
+            return Identity(SITE, f"key:{digest[:16]}", roles=frozenset({"key", "operator"}))
         stored = await self._store.find_key(token)
         if stored is None:
             raise Unauthenticated(
@@ -190,17 +216,37 @@ class Authenticator:
             )
         return Identity(stored.site, f"key:{stored.id}", roles=frozenset({"key"}))
 
-    def _with_customer(self, identity: Identity, headers: Mapping[str, str]) -> Identity:
+    async def _with_customer(self, identity: Identity, headers: Mapping[str, str]) -> Identity:
         token = headers.get(CUSTOMER_HEADER)
         if not token:
             return identity
-        return replace(identity, customer=self.read_customer(token, identity.site, headers)[0])
+        return replace(identity, customer=(await self.read_customer(token, identity.site, headers))[0])
 
 
 def sender_identity(caller: Identity, sender: str) -> Identity:
     """A Rasa `sender`, kept apart from the same name under another key."""
     digest = hashlib.sha256(f"{caller.visitor}\0{sender}".encode()).hexdigest()[:32]
     return replace(caller, visitor=f"rasa:{digest}")
+
+
+def _customer(token: str, keys: tuple[bytes, ...], audience: str) -> tuple[str, int]:
+    """The customer and the seconds left. Raises Unauthenticated."""
+    for key in keys:
+        claims = _verify(token, key, audience, leeway=_LEEWAY)
+        if claims is None:
+            continue
+        left = int(float(str(claims["exp"])) - time.time())
+        if left > CUSTOMER_SECONDS + _LEEWAY:
+            raise Unauthenticated(
+                "the customer token lives too long", remedy="sign it with exp at most 1 h ahead"
+            )
+        if not str(claims["sub"]):
+            break
+        return str(claims["sub"])[:256], max(1, left)
+    raise Unauthenticated(
+        "the customer token is invalid or expired",
+        remedy=f"sign it with HS256, sub = customer, aud = {audience!r}, exp at most 1 h ahead",
+    )
 
 
 def _forwarded(headers: Mapping[str, str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,11 +19,13 @@ _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "frame-src 'self'; base-uri 'none'; form-action 'none'"
 )
+_ALONE = "frame-ancestors 'none'"
+#: The widget makes its elements through lit alone; no other code turns text into elements or scripts.
+_TRUSTED = "require-trusted-types-for 'script'; trusted-types lit-html"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -32,8 +34,14 @@ _HEADERS = {
 log = logging.getLogger(__name__)
 
 
+def page_policy(around: Sequence[str]) -> str:
+    """For a page with the widget, which pages of `around` (exact origins) may show in a frame."""
+    ancestors = f"frame-ancestors {' '.join(around)}" if around else _ALONE
+    return f"{_PAGE_POLICY}; {_TRUSTED}; {ancestors}"
+
+
 class SecurityHeaders:
-    """Headers of every answer; the page may load its own files and nothing else."""
+    """Headers of every answer; a page may load its own files and nothing else."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,7 +57,11 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                headers["Content-Security-Policy"] = _PAGE_POLICY if page else _API_POLICY
+                policy = f"{_PAGE_POLICY}; {_ALONE}" if page else _API_POLICY
+                headers.setdefault("Content-Security-Policy", policy)
+                headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+                if _ALONE in headers["Content-Security-Policy"]:
+                    headers["X-Frame-Options"] = "DENY"
                 if not page:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)

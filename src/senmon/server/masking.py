@@ -21,7 +21,7 @@ _NAMED = (
 _SECRETS = (
     # JSON Web Tokens: visitors' and customers' tokens are such.
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), "[token]"),
-    (re.compile(r"\bsk-[\w-]{8,}"), "[key]"),
+    (re.compile(r"\b(?:sk-|ss_|rt_)[\w-]{8,}"), "[key]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{4,}"), r"\1 [token]"),
     (
         re.compile(

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Body, Header, Path, Request
 from starlette.responses import JSONResponse, Response
 
-from senmon.errors import PackNotFound, RequestInvalid
+from senmon.errors import EngineUnavailable, PersonSpeaks
+from senmon.messages import Identity
 from senmon.server.corrections import NOBODY, propose_topic
 from senmon.server.history import public_messages
+from senmon.server.prechat import check_prechat
 from senmon.server.responses import BODY, EVENTS, errors
 from senmon.server.runs import Turn
 from senmon.server.schemas import (
     ConversationCreated,
+    ConversationRequest,
     FeedbackKept,
     FeedbackRequest,
+    HandoverState,
     History,
     MessageRequest,
+    PublicMessage,
     RunStarted,
     RunStopped,
 )
 from senmon.server.services import Server, Services, SpeakingVisitor, Visitor, note, noted
-from senmon.server.sse import MEDIA_TYPE, EventStream, frames
+from senmon.server.sse import MEDIA_TYPE, EventStream, frames, last_seq
 from senmon.server.text import check_length
 
 router = APIRouter(tags=["conversations"])
@@ -33,12 +38,24 @@ Id = Annotated[str, Path(pattern=r"^[\w-]{1,64}$")]
     "/v1/conversations",
     status_code=201,
     response_model=ConversationCreated,
-    responses=errors(401, 422, 429),
+    responses=errors(*BODY, 401, 403, 429),
     summary="Start a conversation",
 )
-async def create_conversation(identity: SpeakingVisitor, server: Server) -> ConversationCreated:
-    """A conversation that only this visitor can read and continue."""
-    record = await server.workspace.store.create_conversation(identity)
+async def create_conversation(
+    identity: SpeakingVisitor,
+    server: Server,
+    body: Annotated[ConversationRequest, Body()] = ConversationRequest(client_id=None, prechat=None),
+) -> ConversationCreated:
+    """A conversation that only this visitor can read and continue.
+
+    `prechat` holds the answers that the site's schema asks for; signed-in customers need not give any.
+    """
+    site = await server.sites.find(identity.site)
+    schema = site.prechat if site is not None else None
+    answers = check_prechat(schema, body.prechat, needed=identity.customer is None)
+    record = await server.workspace.store.create_conversation(
+        identity, client_id=body.client_id, prechat=answers
+    )
     return ConversationCreated(conversation_id=record.id)
 
 
@@ -49,22 +66,36 @@ async def create_conversation(identity: SpeakingVisitor, server: Server) -> Conv
     summary="Read a conversation",
 )
 async def read_conversation(id: Id, identity: Visitor, server: Server) -> History:
-    """What was said, and the run that is still being answered."""
+    """What was said, the run that is still being answered, and how a handover stands."""
     store = server.workspace.store
     record = await store.conversation(id, identity)
-    events = await store.conversation_events(id)
-    ratings = {
-        given.run: given.rating
-        for run_id in dict.fromkeys(event.run_id for event in events)
-        for given in await store.feedback(run_id)
-        if given.visitor == identity.visitor
-    }
-    active = await store.running(id)
+    # Before the rest: what happens meanwhile is shown now and comes again as an event, never neither.
+    last_event = await store.journal.last(id)
+    status = await store.desk.status(id)
+    runs = await store.runs_of(id)
     return History(
         conversation_id=id,
         created=record.created,
-        messages=public_messages(events, ratings),
-        active_run=active.id if active else None,
+        messages=await messages_of(server, id, identity),
+        active_run=next((run.id for run in runs if run.state == "running"), None),
+        handover=HandoverState(status=status.status, agent=status.agent, position=status.position),
+        rated=await store.opinions.rated(id),
+        last_event=last_event,
+    )
+
+
+async def messages_of(server: Services, id: str, identity: Identity | None) -> list[PublicMessage]:
+    """What was said in a conversation, with the thumbs of `identity`."""
+    store = server.workspace.store
+    said = await store.journal.events(id, type="message")
+    ratings = await store.opinions.of_conversation(id, identity.visitor) if identity else {}
+    packs = server.workspace.catalog.packs
+
+    def persona(pack: str | None) -> str:
+        return packs[pack].pack.manifest.persona.name if pack in packs else ""
+
+    return public_messages(
+        await store.conversation_events(id), await store.runs_of(id), said, ratings, persona
     )
 
 
@@ -86,11 +117,28 @@ async def send_message(
     """Starts a run and gives its id; with `Accept: text/event-stream`, its events instead.
 
     The same client_id with the same text is the same run, so a client may send again what it is not sure of.
+    `replaces` sends the last message again, or another in its place. While a person has joined, the message
+    goes to the person: no run begins, and the answer is `{run_id: null, delivered: true}` in any case.
     """
     check_length(body.text, server.workspace.settings.max_message_chars, "text")
-    _check_pack(server, body.pack)
+    if body.pack is not None:
+        await server.served(body.pack, identity)
     await server.workspace.store.conversation(id, identity)
-    run = await server.runs.begin(Turn(id, body.client_id, body.text, identity, pinned=body.pack))
+    turn = Turn(
+        id,
+        body.client_id,
+        body.text,
+        identity,
+        pinned=body.pack,
+        packs=await server.packs_of(identity),
+        replaces=body.replaces,
+    )
+    try:
+        run = await server.runs.begin(turn)
+    except (PersonSpeaks, EngineUnavailable):  # a person can be reached even when the engine can't
+        if not await deliver(server, turn):
+            raise
+        return JSONResponse(RunStarted(run_id=None, delivered=True).model_dump(), status_code=202)
     note(request, run_id=run.id, pack=body.pack)
     if MEDIA_TYPE in accept:
         return EventStream(frames(noted(request, server.runs.follow(run.id))))
@@ -117,7 +165,7 @@ async def follow_run(
     """
     run = await server.workspace.store.run(id, identity)
     note(request, run_id=run.id)
-    return EventStream(frames(noted(request, server.runs.follow(id, _seq(last_event_id)))))
+    return EventStream(frames(noted(request, server.runs.follow(id, last_seq(last_event_id) or 0))))
 
 
 @router.delete(
@@ -148,8 +196,8 @@ async def give_feedback(
     """Thumbs, with a reason and a correction if there is one; `topic` where another pack should have
     answered. What is proposed so changes no route until an operator accepts it."""
     note(request, run_id=id)
-    if body.topic != NOBODY:
-        _check_pack(server, body.topic)
+    if body.topic not in (None, NOBODY):
+        await server.served(str(body.topic), identity)
     store = server.workspace.store
     kept = await store.add_feedback(id, identity, body.rating, reason=body.reason, correction=body.correction)
     proposed = body.topic is not None and await propose_topic(
@@ -158,19 +206,10 @@ async def give_feedback(
     return FeedbackKept(feedback_id=kept.id, run_id=kept.run, rating=kept.rating, topic_proposed=proposed)
 
 
-def _check_pack(server: Services, pack: str | None) -> None:
-    known = server.workspace.catalog.packs
-    if pack is not None and pack not in known:
-        raise PackNotFound(
-            "this pack is not served", remedy=f"packs served: {', '.join(sorted(known)) or 'none'}"
-        )
-
-
-def _seq(last_event_id: str) -> int:
-    if not last_event_id:
-        return 0
-    if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
-        raise RequestInvalid(
-            "Last-Event-ID is not a seq", param="Last-Event-ID", remedy="send the last `id` that you got"
-        )
-    return int(last_event_id)
+async def deliver(server: Services, turn: Turn) -> bool:
+    """The message to the person who has joined; False when nobody has."""
+    name = turn.identity.customer or ""
+    done = await server.workspace.store.desk.deliver(turn.conversation, turn.client_id, turn.text, name)
+    if done:
+        server.news.ring(turn.conversation)
+    return done

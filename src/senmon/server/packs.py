@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from senmon.server.ports import ServedPack
 from senmon.server.responses import errors
@@ -14,12 +14,25 @@ from senmon.server.services import Server, Services
 router = APIRouter(tags=["packs"])
 
 
-@router.get("/v1/packs", response_model=PackList, responses=errors(), summary="List the packs")
-async def list_packs(server: Server) -> PackList:
-    """The packs served now, with their greetings and suggestions. Public."""
+#: The check of a tutor who must not tell: whoever has it leads with hints.
+_LEADS_WITH_HINTS = "no_telling"
+
+
+@router.get("/v1/packs", response_model=PackList, responses=errors(401, 403), summary="List the packs")
+async def list_packs(request: Request, server: Server) -> PackList:
+    """The packs served now, with their greetings and suggestions. Public; with a token, those of its site."""
+    allowed = None
+    if "authorization" in request.headers:
+        allowed = await server.packs_of(await server.auth.visitor(request.headers))
     tuning = {tuning.pack for tuning in await _tunings(server) if not tuning.finished}
-    packs = server.workspace.catalog.packs
-    return PackList(packs=[_info(served, tuning=name in tuning) for name, served in sorted(packs.items())])
+    packs = sorted(server.workspace.catalog.packs.items())
+    return PackList(
+        packs=[
+            _info(served, tuning=name in tuning)
+            for name, served in packs
+            if allowed is None or name in allowed
+        ]
+    )
 
 
 def _info(served: ServedPack, *, tuning: bool) -> PackInfo:
@@ -36,6 +49,7 @@ def _info(served: ServedPack, *, tuning: bool) -> PackInfo:
         adapter=served.adapter.version if served.adapter else None,
         greeting=manifest.texts.greeting,
         suggestions=list(manifest.texts.suggestions),
+        progress="hints" if any(check.name == _LEADS_WITH_HINTS for check in manifest.checks) else None,
     )
 
 

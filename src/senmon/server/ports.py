@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from senmon.adapters import Adapter
@@ -23,8 +23,9 @@ class Assistant(Protocol):
         *,
         pinned: str | None = None,
         system: str = "",
+        packs: Collection[str] | None = None,
     ) -> AsyncIterator[Event]:
-        """May raise a SenmonError before the first event, never after it."""
+        """May raise a SenmonError before the first event, never after it. `packs` None: all may answer."""
 
 
 class ServedPack(Protocol):

@@ -12,9 +12,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from senmon.errors import EngineBusy, EngineUnavailable, RunConflict, SenmonError
+from senmon.errors import EngineBusy, EngineUnavailable, PersonSpeaks, RunConflict, SenmonError
 from senmon.messages import Event, Identity
 from senmon.server.auth import sender_identity
+from senmon.server.native import deliver
 from senmon.server.responses import BODY, errors
 from senmon.server.runs import Turn
 from senmon.server.services import Caller, Server, Services, note, noted
@@ -88,6 +89,8 @@ async def webhook(
         await server.workspace.store.create_conversation(identity, channel="rasa")
         return JSONResponse([])
     run = await _begin(body.message, identity, server)
+    if run is None:
+        return JSONResponse([])
     note(request, run_id=run.id)
     items = _items(body.sender, noted(request, server.runs.follow(run.id)))
     if stream:
@@ -95,13 +98,17 @@ async def webhook(
     return await _array(items)
 
 
-async def _begin(text: str, identity: Identity, server: Services) -> Run:
-    """Messages of one sender queue up, as they do in Rasa."""
+async def _begin(text: str, identity: Identity, server: Services) -> Run | None:
+    """Messages of one sender queue up, as they do in Rasa. None: a person has joined, and has the message."""
     conversation = await server.workspace.store.continue_conversation(identity, "rasa")
     for _ in range(_TRIES):
         await server.runs.idle(conversation.id)
+        turn = Turn(conversation.id, secrets.token_urlsafe(16), text, identity)
         try:
-            return await server.runs.begin(Turn(conversation.id, secrets.token_urlsafe(16), text, identity))
+            return await server.runs.begin(turn)
+        except PersonSpeaks:
+            if await deliver(server, turn):
+                return None
         except RunConflict:
             continue
     raise RunConflict("this sender's earlier message is still being answered", remedy="retry in a moment")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from senmon.server.errors import ErrorBody, OpenAIErrorBody
-from senmon.server.schemas import EventBody
+from senmon.server.schemas import ConversationEventBody, EventBody
 
 _WHY = {
     400: "The body is not valid JSON.",
@@ -41,5 +41,13 @@ EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events; the schema is that of each one's data, and `id` is its seq.",
         "content": {"text/event-stream": {"schema": EventBody.model_json_schema()}},
+    }
+}
+
+#: The same, of a conversation's events.
+CONVERSATION_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events; the schema is that of each one's data, and `id` is its seq.",
+        "content": {"text/event-stream": {"schema": ConversationEventBody.model_json_schema()}},
     }
 }

@@ -13,6 +13,8 @@ from senmon.errors import EngineUnavailable, SenmonError
 from senmon.messages import Conversation, Event, Identity, Message
 from senmon.server.errors import event_data
 from senmon.server.eventlog import TERMINAL, UNSTORED, EventLog
+from senmon.server.history import with_persons_words
+from senmon.server.news import News
 from senmon.server.ports import Workspace
 from senmon.store.records import Run, RunState
 
@@ -41,6 +43,10 @@ class Turn:
     pinned: str | None = None
     system: str = ""
     history: tuple[Message, ...] = ()
+    #: The packs that may answer; None: all.
+    packs: frozenset[str] | None = None
+    #: The run whose exchange this one takes the place of.
+    replaces: str | None = None
 
     @property
     def opening(self) -> Event:
@@ -82,12 +88,14 @@ class RunManager:
         self,
         workspace: Workspace,
         log: EventLog,
+        news: News,
         *,
         idle_seconds: float = IDLE_SECONDS,
         run_seconds: float = RUN_SECONDS,
     ) -> None:
         self._workspace = workspace
         self._log = log
+        self._news = news
         self._idle_seconds = idle_seconds
         self._run_seconds = run_seconds
         self._live: dict[str, _LiveRun] = {}
@@ -96,7 +104,10 @@ class RunManager:
         self._left_over: dict[str, RunState] = {}
 
     async def begin(self, turn: Turn) -> Run:
-        """The turn's run, started unless its client_id has one. Raises RunConflict, EngineUnavailable."""
+        """The turn's run, started unless its client_id has one.
+
+        Raises RunConflict, PersonSpeaks, EngineUnavailable.
+        """
         if self._closing:
             raise EngineUnavailable("the server is shutting down", remedy="try again in a moment")
         ready, _ = self._workspace.ready()
@@ -115,8 +126,10 @@ class RunManager:
             turn.text,
             customer=turn.identity.customer,
             opening=turn.opening,
+            replaces=turn.replaces,
         )
         if run.fresh:
+            self._news.ring(turn.conversation)
             live = _LiveRun(run, turn)
             self._live[run.id] = live
             live.task = asyncio.create_task(self._drive(live), name=f"run {run.id}")
@@ -216,21 +229,27 @@ class RunManager:
                 if event.type == "delta":
                     live.said += str(event.data.get("text", ""))
                 stored = await self._log.append(id, event)
+                if stored.type == "handoff":
+                    self._news.ring(turn.conversation, queue=turn.identity.site)
                 if stored.type in TERMINAL:
                     return stored
         return await self._log.append(id, live.end())
 
     async def _state(self, turn: Turn, run_id: str) -> Conversation:
-        """The conversation before this run."""
-        stored = await self._workspace.store.conversation_events(turn.conversation)
+        """The conversation before this run, with what a person said in it."""
+        store = self._workspace.store
+        stored = await store.conversation_events(turn.conversation)
         before = [event for event in stored if event.run_id != run_id]
+        if said := await store.journal.events(turn.conversation, type="message"):
+            before = with_persons_words(before, await store.runs_of(turn.conversation), said)
         return Conversation.fold(turn.conversation, before).with_messages(*turn.history)
 
     async def _reply(self, turn: Turn, state: Conversation) -> AsyncGenerator[Event, None]:
         """The assistant's events, with a last one whatever happens."""
         try:
+            wishes = {} if turn.packs is None else {"packs": turn.packs}
             stream = self._workspace.assistant.reply(
-                state, turn.text, turn.identity, pinned=turn.pinned, system=turn.system
+                state, turn.text, turn.identity, pinned=turn.pinned, system=turn.system, **wishes
             )
             async with aclosing(cast(AsyncGenerator[Event, None], stream)) as events:
                 async for event in events:

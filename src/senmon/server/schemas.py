@@ -21,18 +21,42 @@ class Request(BaseModel):
 
 
 class VisitorRequest(Request):
-    """Who the visitor is, if the host's site knows."""
+    """Who comes: of which site, the same as before, and who it is if the host's site knows."""
 
+    site_key: str | None = Field(None, max_length=64, description="Public key of the site that embeds us.")
+    refresh_token: str | None = Field(
+        None, max_length=128, description="The newest one; it is good for one use."
+    )
+    attempt: str = Field(
+        "",
+        max_length=64,
+        description="Random, new for each refresh: with the same one, a refresh whose answer got lost can "
+        "be sent again.",
+    )
     customer: str | None = Field(
         None, max_length=4096, description="Customer token, signed by the host's site."
     )
 
 
+class SiteInfo(BaseModel):
+    """What a site wishes of the widget."""
+
+    name: str
+    language: str
+    packs: list[str] | None = Field(description="The packs that answer; null: all.")
+    require_identity: bool
+    prechat: dict[str, Any] | None = Field(description="JSON Schema of what is asked before a conversation.")
+    csat: bool = Field(description="Whether to ask for a rating at the end.")
+    contact: dict[str, str] | None = Field(description="`email`, `phone`: where else to turn to.")
+
+
 class VisitorToken(BaseModel):
-    """A visitor's token, for `Authorization: Bearer`."""
+    """A visitor's token, for `Authorization: Bearer`, and a refresh token, to stay the same visitor."""
 
     token: str
-    expires_in: int = Field(description="Seconds.")
+    expires_in: int = Field(description="Seconds; at most 900 for a site.")
+    refresh_token: str = Field(description="For one use, within 30 days. The only thing to keep.")
+    site: SiteInfo | None = Field(None, description="Null without a site key.")
     customer: str | None = Field(None, description="The verified customer, if any.")
     demo: bool = Field(False, description="Whether `POST /v1/demo/customer` is there.")
     max_message_chars: int
@@ -51,6 +75,13 @@ class CustomerToken(BaseModel):
     expires_in: int = Field(description="Seconds.")
 
 
+class ConversationRequest(Request):
+    """A new conversation."""
+
+    client_id: ClientId | None = Field(None, description="With the same one again: the same conversation.")
+    prechat: dict[str, Any] | None = Field(None, description="Answers, by the site's schema.")
+
+
 class ConversationCreated(BaseModel):
     """A new conversation, bound to the visitor."""
 
@@ -65,12 +96,18 @@ class MessageRequest(Request):
     pack: str | None = Field(
         None, max_length=48, description="Answer with this pack instead of the routed one."
     )
+    replaces: str | None = Field(
+        None,
+        pattern=r"^[\w-]{1,64}$",
+        description="Retry or edit: the conversation's last run, whose exchange this one takes the place of.",
+    )
 
 
 class RunStarted(BaseModel):
     """The run that answers; its events are at `/v1/runs/{run_id}/events`."""
 
-    run_id: str
+    run_id: str | None = Field(description="Null when a person has joined: nothing else answers.")
+    delivered: bool = Field(False, description="The message went to the person who has joined.")
 
 
 class RunStopped(BaseModel):
@@ -97,15 +134,69 @@ class Citation(BaseModel):
     url: str = ""
 
 
+class Author(BaseModel):
+    """Who speaks: the visitor, the assistant under its persona's name, or a person of the site."""
+
+    kind: Literal["visitor", "bot", "agent"]
+    name: str
+
+
 class PublicMessage(BaseModel):
     """One message of the history."""
 
     role: Literal["user", "assistant"]
-    content: str
-    run_id: str
+    text: str
+    run_id: str | None = Field(None, description="Null between the visitor and a person.")
     pack: str | None = None
     citations: list[Citation] = []
-    rating: Literal["up", "down"] | None = None
+    author: Author
+    feedback: Literal["up", "down"] | None = None
+    created_at: datetime
+
+
+class HandoverState(BaseModel):
+    """Where the conversation stands with a person."""
+
+    status: Literal["none", "queued", "joined", "closed"]
+    agent: str | None = Field(None, description="Who has joined.")
+    position: int | None = Field(None, description="From 1, while queued.")
+
+
+class HandoverRequest(Request):
+    """A person is wanted."""
+
+    note: CleanText = Field("", max_length=1000, description="What the person should know.")
+
+
+class RatingRequest(Request):
+    """How the conversation was."""
+
+    score: int = Field(ge=1, le=5)
+    comment: CleanText = Field("", max_length=2000)
+
+
+class RatingKept(BaseModel):
+    """The rating is stored."""
+
+    score: int
+
+
+class ConversationEventBody(BaseModel):
+    """The data of one event of a conversation; the frame's `id` is the seq."""
+
+    seq: int
+    conversation_id: str
+    type: Literal["handover", "message", "run", "rated"]
+    data: dict[str, Any]
+
+
+class ArticleBody(BaseModel):
+    """A pack's article, as Markdown."""
+
+    id: str
+    title: str
+    url: str = ""
+    markdown: str
 
 
 class History(BaseModel):
@@ -115,6 +206,11 @@ class History(BaseModel):
     created: datetime
     messages: list[PublicMessage]
     active_run: str | None = None
+    handover: HandoverState
+    rated: bool
+    last_event: int = Field(
+        description="Of the conversation's events: follow them with this as Last-Event-ID."
+    )
 
 
 class HandoverInfo(BaseModel):
@@ -122,9 +218,12 @@ class HandoverInfo(BaseModel):
 
     id: str
     conversation_id: str
-    run_id: str = Field(description="The run in which a person was asked for.")
+    run_id: str | None = Field(description="The run in which a person was asked for, if it was in one.")
+    site: str
     reason: str
-    state: Literal["open", "closed"]
+    note: str = Field("", description="What the visitor wrote with the wish.")
+    state: Literal["open", "joined", "closed", "withdrawn"]
+    agent: str | None = Field(None, description="Who has joined.")
     created: datetime
     customer: str | None = Field(None, description="The verified customer, if any.")
     channel: str
@@ -137,9 +236,9 @@ class HandoverList(BaseModel):
 
 
 class HandoverLine(BaseModel):
-    """One message as it was seen."""
+    """One message as it was seen. `agent`: a person said it."""
 
-    role: Literal["visitor", "assistant"]
+    role: Literal["visitor", "assistant", "agent"]
     text: str
 
 
@@ -180,6 +279,25 @@ class HandoverDetail(HandoverInfo):
         description="Values that the visitor was shown, by the name of the reference."
     )
     sources: list[Citation] = Field(description="Articles behind the replies.")
+    prechat: dict[str, Any] | None = Field(None, description="What the visitor gave before the conversation.")
+
+
+class AcceptRequest(Request):
+    """A person joins."""
+
+    agent: CleanText = Field(min_length=1, max_length=100, description="The name that the visitor sees.")
+
+
+class AgentMessage(Request):
+    """What the person says."""
+
+    text: SpokenText = Field(max_length=8000)
+
+
+class AgentMessageKept(BaseModel):
+    """The message is stored, and those who follow the conversation have it."""
+
+    seq: int
 
 
 class FeedbackRequest(Request):
@@ -218,6 +336,9 @@ class PackInfo(BaseModel):
     adapter: str | None = Field(None, description="Version of the promoted adapter.")
     greeting: str
     suggestions: list[str]
+    progress: Literal["hints"] | None = Field(
+        None, description="`hints`: it leads with hints instead of telling, so a ladder can be shown."
+    )
 
 
 class PackList(BaseModel):

@@ -57,6 +57,8 @@ def make_server(app: FastAPI, on_ready: Callable[[str], None] | None = None) -> 
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         lifespan="on",
+        # uvicorn would believe any program on this machine; `SENMON_TRUSTED_PROXIES` says whom to believe.
+        proxy_headers=False,
     )
     return Server(config, on_ready)
 
@@ -81,7 +83,7 @@ class Server(uvicorn.Server):
         application = self.config.app
         services = getattr(application.state, "services", None) if isinstance(application, FastAPI) else None
         if services is not None:
-            await services.runs.close()
+            await services.close()
         await super().shutdown(sockets)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from senmon.errors import RequestInvalid
 from senmon.messages import Event
 
 T = TypeVar("T")
@@ -28,6 +29,17 @@ def compact(data: Any) -> str:
 def frame(event: Event) -> bytes:
     """`id` is the seq, which a client that lost its connection sends back as Last-Event-ID."""
     return f"id: {event.seq}\nevent: {event.type}\ndata: {compact(event.to_json())}\n\n".encode("ascii")
+
+
+def last_seq(last_event_id: str) -> int | None:
+    """None without the header. Raises RequestInvalid."""
+    if not last_event_id:
+        return None
+    if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
+        raise RequestInvalid(
+            "Last-Event-ID is not a seq", param="Last-Event-ID", remedy="send the last `id` that you got"
+        )
+    return int(last_event_id)
 
 
 async def frames(

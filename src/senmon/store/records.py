@@ -63,6 +63,7 @@ class Run:
     state: RunState
     number: int
     created: datetime
+    finished: datetime | None = None
     fresh: bool = False
 
 

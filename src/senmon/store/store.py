@@ -92,6 +92,11 @@ class Store:
             raise
         return store
 
+    @property
+    def shared(self) -> bool:
+        """Whether another server process may write too."""
+        return self._lock is None
+
     async def close(self) -> None:
         await self._database.close()
         if self._lock:
@@ -230,6 +235,13 @@ class Store:
         except ConversationNotFound as error:
             raise _no_run(id) from error
         return _run(row)
+
+    async def runs_of(self, conversation: str) -> tuple[Run, ...]:
+        """The runs that make up what was said, in order: without replaced ones."""
+        query = select(runs).where(runs.c.conversation == conversation, runs.c.replaced.is_(None))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.order_by(runs.c.number))).mappings().all()
+        return tuple(_run(row) for row in rows)
 
     async def running(self, conversation: str) -> Run | None:
         """The run under way in a conversation."""
@@ -377,7 +389,7 @@ def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
 
 
 def _run(row: Mapping[str, Any] | RowMapping, *, fresh: bool = False) -> Run:
-    names = ("id", "conversation", "client_id", "state", "number", "created")
+    names = ("id", "conversation", "client_id", "state", "number", "created", "finished")
     return Run(**{name: row[name] for name in names}, fresh=fresh)
 
 

@@ -48,7 +48,7 @@ async function restore() {
     greet();
     for (const message of history.messages) {
       if (message.run_id === history.active_run && message.role === "assistant") continue;
-      log.append(message.role === "user" ? userMessage(message.content) : restored(message));
+      log.append(message.role === "user" ? userMessage(message.text) : restored(message));
     }
     if (history.active_run) await answer(history.active_run);
   } catch (error) {
@@ -62,10 +62,10 @@ async function restore() {
 function restored(message) {
   const reply = new Reply({ rate: rater(message.run_id), say });
   reply.badge.textContent = names.get(message.pack) ?? message.pack ?? "";
-  reply.bubble.append(message.content);
+  reply.bubble.append(message.text);
   reply.cite(message.citations);
   reply.settle();
-  reply.thumbs(message.rating);
+  reply.thumbs(message.feedback);
   return reply.node;
 }
 
