@@ -19,17 +19,23 @@ FEWEST_DIGITS, MOST_DIGITS = 7, 15
 DEFAULT_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "AU", "IN", "CH", "AT", "BE", "SE", "IE", "BR")
 _CANDIDATE = re.compile(
     r"(?<![\w@#.,/:=€$£-])(?:\+|\(\+?|00)?\d(?:[ .\-/()]{0,3}\d){6,16}(?: ?(?:x|ext\.?) ?\d{1,5})?"
-    r"(?![\w@€$£%]|[.,:]\d|-(?![A-Za-z]{4})\w)"
+    r"(?![\w@€$£%]|[.,:]\d|-(?!(?i:fax|tel)\b|[A-Za-z]{4})\w)"
 )
 _EXTENSION = re.compile(r" ?(?:x|ext\.?) ?\d{1,5}$")
 _PHONING = re.compile(
     r"\b(?:phones?|telephone|tel|mobile|cell(?:phone)?|fax|whatsapp|sms|handy|hotline|landline|call(?:ed|ing)?|ring|dial"
-    r"|text (?:me|us|him|her|them)|reach(?:ed)?|answer(?:s|ed|ing)?|contact(?:ed)?|telefon\w*|rufnummer"
-    r"|téléphone|teléfono|móvil)\b"
+    r"|text (?:me|us|him|her|them)|reach(?:ed)?|answer(?:s|ed|ing)? (?:at|on|under)|contact(?:ed)?"
+    r"|telefon\w*|rufnummer|téléphone|teléfono|móvil)\b"
 )
+#: As on a business card: the label behind the number, then the line or the part ends.
+_LABEL_AFTER = re.compile(
+    r"[ -]{0,2}\(?(?:office|home|work|mobile|cell|fax|tel|phone|direct|landline)\)?[ ]*(?:$|[\r\n,;|])", re.I
+)
+#: A part of a sum, or its result.
+_SUM_BEFORE, _SUM_AFTER = re.compile(r"[=×÷*/+]\s*$|\d\s*[x-]\s*$"), re.compile(r"^\s*[=×÷*]")
 #: What the digits are when one of these stands right before them.
 _OTHER = re.compile(
-    r"\b(?:orders?|invoices?|bookings?|tickets?|tracking|parcels?|packages?|shipments?|ref(?:erence)?|confirmation"
+    r"\b(?:orders?|purchases?|bills?|invoices?|bookings?|tickets?|tracking|parcels?|packages?|shipments?|ref(?:erence)?|confirmation"
     r"|articles?|items?|products?|sku|isbn|ean|upc|gtin|serial|model|versions?|cases?|contracts?|polic(?:y|ies)"
     r"|vouchers?|coupons?|gift cards?|receipts?|accounts?|customers?|members?(?:hip)?|users?"
     r"|transactions?|ids?"
@@ -59,12 +65,16 @@ def numbers(text: str, regions: Sequence[str] = DEFAULT_REGIONS) -> Iterator[Spa
         digits = sum(letter.isdigit() for letter in _EXTENSION.sub("", said))
         if not FEWEST_DIGITS <= digits <= MOST_DIGITS or said.count("(") != said.count(")"):
             continue
-        if _DATE.fullmatch(said) or _ADDRESS.fullmatch(said):
+        if _DATE.fullmatch(said) or _ADDRESS.fullmatch(said) or _in_a_sum(text, match.start(), match.end()):
             continue
         found = _known(text, match.start(), match.end(), regions)
         if found is not None:
             made_up = bool(_FICTION.fullmatch(said)) or found.startswith(_DRAMA)
             yield Span(match.start(), match.end(), _calling_code(found), made_up)
+
+
+def _in_a_sum(text: str, start: int, end: int) -> bool:
+    return bool(_SUM_BEFORE.search(text[max(0, start - 4) : start]) or _SUM_AFTER.match(text[end : end + 4]))
 
 
 def _known(text: str, start: int, end: int, regions: Sequence[str]) -> str | None:
@@ -78,7 +88,7 @@ def _known(text: str, start: int, end: int, regions: Sequence[str]) -> str | Non
     other = _OTHER.search(ahead)
     if other and other.start() >= max((word.end() for word in _PHONING.finditer(ahead)), default=0):
         return None
-    beside = bool(_PHONING.search(ahead[-12:]))
+    beside = bool(_PHONING.search(ahead[-16:]) or _LABEL_AFTER.match(text[end : end + 24]))
     phoning = bool(_PHONING.search(ahead) or _PHONING.search(after(text, end, 16)))
     written = bool(_WRITTEN.fullmatch(said))
     national = _national(said, regions) if phoning or written else None

@@ -24,6 +24,18 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th|am|pm)\b)?")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nothing|cannot|without|unable|isnt|arent|dont|doesnt|didnt|cant|wont|couldnt|wouldnt|shouldnt|neither|nor)\b"
 )
+#: What only sounds like a number or a denial.
+_LIST_MARK = re.compile(r"(?m)^\s*\(?\d{1,2}[.)]\s+|\b24\s?/\s?7\b")
+_COMFORT = re.compile(
+    r"\b(?:no (?:worries|problem)|not a problem|(?:not to|dont|do not) (?:worry|forget)"
+    r"|(?:dont|do not|never) hesitate|not only|no doubt|whether or not|if not)\b"
+)
+_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)|\n+")
+_ID = re.compile(r"\d{4,}")
+#: Shorter sentences say too little to deny each other.
+FEWEST_WORDS = 3
+#: Sentences of a reply that are compared.
+MOST_SENTENCES = 40
 _ANSWER = re.compile(r"\[\[answer\.\d+\]\]")
 _YES, _NO = (
     re.compile(r"^(?:yes|yeah|sure|certainly|of course|correct)\b"),
@@ -134,7 +146,11 @@ def _excluding(answers: list[_Answer]) -> Iterator[Finding]:
             yield _deeds(sorted(pair, key=lambda answer: not answer.call))
     texts = [answer for answer in answers if not answer.call]
     for one, other in combinations(texts[:COMPARED], 2):
-        why = contradiction(one.reply, other.reply, one.asked) if one.shown == other.shown else ""
+        why = (
+            contradiction(one.reply, other.reply, (one.asked, other.asked))
+            if one.shown == other.shown
+            else ""
+        )
         if why:
             said = f"“{shortened(one.reply, 70)}” and “{shortened(other.reply, 70)}”"
             yield finding(
@@ -158,9 +174,12 @@ def _deeds(answers: list[_Answer]) -> Finding:
     )
 
 
-def contradiction(one: str, other: str, asked: str = "") -> str:
-    """Why two replies to the same words can't both be true; empty when they can, as far as words tell."""
-    left, right = normalised(one), normalised(other)
+def contradiction(one: str, other: str, asked: Sequence[str] = ("", "")) -> str:
+    """Why two replies to the same words can't both be true; empty when they can, as far as words tell.
+
+    `asked` are the words that each of them answers: what the visitor said himself contradicts nothing.
+    """
+    left, right = (_COMFORT.sub(" ", normalised(text)).strip() for text in (one, other))
     if left == right:
         return ""
     if bool(_REFUSAL.search(left)) != bool(_REFUSAL.search(right)):
@@ -170,26 +189,53 @@ def contradiction(one: str, other: str, asked: str = "") -> str:
     chosen = [set(_ANSWER.findall(text)) for text in (one, other)]
     if all(chosen) and not chosen[0] & chosen[1]:
         return "they point to different articles"
-    return _numbers_differ(left, right, normalised(asked)) or _denies(left, right)
+    mine, theirs = _sentences(one), _sentences(other)
+    return _numbers_differ(mine, theirs, asked) or _denies(mine, theirs)
 
 
-def _numbers_differ(left: str, right: str, asked: str) -> str:
-    """Two sentences about one thing with other numbers, those of the request left out."""
-    said = set(_NUMBER.findall(asked))
-    mine, theirs = (set(_NUMBER.findall(text)) - said for text in (left, right))
-    apart = bool(mine and theirs) and not (mine <= theirs or theirs <= mine)
-    words = [frozenset(_NUMBER.sub(" ", text).split()) for text in (left, right)]
-    if apart and overlap(*words) >= SAME_SUBJECT:
-        return f"{_shown(mine - theirs)} against {_shown(theirs - mine)}"
+def _sentences(reply: str) -> list[str]:
+    """In the normal form, without the marks of lists."""
+    bare = _LIST_MARK.sub(" ", reply)
+    said = (_COMFORT.sub(" ", normalised(part)) for part in _SENTENCE_END.split(bare))
+    return [sentence for sentence in said if sentence.strip()][:MOST_SENTENCES]
+
+
+def _numbers_differ(mine: Sequence[str], theirs: Sequence[str], asked: Sequence[str]) -> str:
+    """Two sentences about one thing with other numbers. Those of the request are left out, and long ones
+    where the request holds a long one: they are ids."""
+    said = {number for text in asked for number in _NUMBER.findall(normalised(text))}
+    with_id = any(_ID.search(text) for text in asked)
+
+    def figures(sentence: str) -> set[str]:
+        found = set(_NUMBER.findall(sentence)) - said
+        return {number for number in found if not (with_id and _ID.fullmatch(number))}
+
+    left, right = ([(one, figures(one)) for one in side if _NUMBER.search(one)] for side in (mine, theirs))
+    for one, numbers in left:
+        for other, others in right:
+            apart = bool(numbers and others) and not (numbers <= others or others <= numbers)
+            if apart and overlap(_bare(one), _bare(other)) >= SAME_SUBJECT:
+                return f"{_shown(numbers - others)} against {_shown(others - numbers)}"
     return ""
 
 
-def _denies(left: str, right: str) -> str:
-    bare = [frozenset(_NEGATION.sub(" ", text).split()) for text in (left, right)]
-    negated = [len(_NEGATION.findall(text)) % 2 for text in (left, right)]
-    if negated[0] != negated[1] and overlap(*bare) >= SAME_STATEMENT:
-        return "one denies what the other says"
+def _bare(sentence: str) -> frozenset[str]:
+    return frozenset(_NUMBER.sub(" ", sentence).split())
+
+
+def _denies(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    left, right = ([_statement(one) for one in side] for side in (mine, theirs))
+    for words, negated in left:
+        for other, denied in right:
+            long_enough = min(len(words), len(other)) >= FEWEST_WORDS
+            if negated != denied and long_enough and overlap(words, other) >= SAME_STATEMENT:
+                return "one denies what the other says"
     return ""
+
+
+def _statement(sentence: str) -> tuple[frozenset[str], bool]:
+    """Its words without negations, and whether these deny it."""
+    return frozenset(_NEGATION.sub(" ", sentence).split()), len(_NEGATION.findall(sentence)) % 2 == 1
 
 
 def _shown(numbers: set[str]) -> str:
