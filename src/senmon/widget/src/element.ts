@@ -29,6 +29,16 @@ const TYPED_EVENTS = [
   "compositionstart", "compositionupdate", "compositionend",
 ];
 
+/** Where the focus goes: the first that is there. */
+const PLACES: Record<string, string[]> = {
+  box: ["textarea.box", ".prechat :is(input, select, textarea)", ".panel .primary", ".close"],
+  launcher: [".launcher"],
+  menu: [".menu button"],
+  more: [".more"],
+  panel: [".sheet .return"],
+  opinion: [".opinion :is(input, button, textarea)"],
+};
+
 export class SenmonChat extends LitElement {
   static override styles = css`${unsafeCSS(styles)}`;
   static override properties = {
@@ -402,15 +412,7 @@ export class SenmonChat extends LitElement {
   private moveFocus(): void {
     const wanted = this.focusNext;
     if (!wanted) return;
-    const places: Record<string, string> = {
-      box: "textarea.box, .prechat input, .prechat select, .prechat textarea, .panel .primary, .close",
-      launcher: ".launcher",
-      menu: ".menu button",
-      more: ".more",
-      panel: ".sheet .return",
-      opinion: ".opinion button, .opinion textarea",
-    };
-    const place = this.find(places[wanted] ?? "");
+    const place = PLACES[wanted]!.map((selector) => this.find(selector)).find(Boolean);
     if (!place) return;
     this.focusNext = "";
     // A page whose visitor is elsewhere keeps its focus; a keyboard of a phone does not come up by itself.

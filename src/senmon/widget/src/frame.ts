@@ -1,8 +1,21 @@
-// The page for iframes talks with the page around it: exactly its origin, both ways.
+// The page for iframes: its settings come in its address; it talks with the page around it, exactly its origin.
 
 import type { SenmonChat } from "./element";
 
+const SETTINGS = ["lang", "theme", "pack", "heading", "consent"];
 const TOLD = ["ready", "message", "answer", "handover", "error"];
+
+/** The whole page is the chat, as its address wants it. */
+export function settle(chat: SenmonChat): void {
+  const given = new URLSearchParams(location.search);
+  document.body.style.margin = "0";
+  chat.setAttribute("mode", "page");
+  chat.setAttribute("site-key", given.get("site_key") ?? "");
+  for (const name of SETTINGS) {
+    const value = given.get(name);
+    if (value) chat.setAttribute(name, value);
+  }
+}
 
 export function frame(chat: SenmonChat): void {
   const around = parentOrigin();

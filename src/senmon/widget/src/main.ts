@@ -1,6 +1,7 @@
 // Defines <senmon-chat>, and puts one into the page when the script tag asks for it (`data-site-key`).
 
 import { SenmonChat } from "./element";
+import { settle } from "./frame";
 
 const ATTRIBUTES = ["site-key", "api", "lang", "theme", "mode", "pack", "heading", "consent", "open"];
 
@@ -23,6 +24,7 @@ function mount(): void {
     const value = script.getAttribute(`data-${name}`);
     if (value !== null) chat.setAttribute(name, value);
   }
+  if (script.dataset.page !== undefined) settle(chat);
   document.body.append(chat);
 }
 
