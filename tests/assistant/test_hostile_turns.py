@@ -11,7 +11,7 @@ import pytest
 
 from senmon.actions.runner import ActionRunner
 from senmon.assistant import Assistant, Catalog, ServedPack
-from senmon.assistant.evidence import public_buttons, visible, within_budget
+from senmon.assistant.evidence import public_buttons, public_progress, visible, within_budget
 from senmon.checks.registry import build_checks
 from senmon.engines.protocol import Chunk, GenerateRequest
 from senmon.engines.scripted import ScriptedEngine
@@ -168,6 +168,15 @@ def test_buttons_without_a_title_are_left_out() -> None:
     assert public_buttons([{}, {"title": None}, {"title": " "}, {"title": "Yes"}]) == [
         {"title": "Yes", "payload": "Yes"}
     ]
+
+
+def test_progress_on_the_ladder_is_public_only_where_hints_are() -> None:
+    slots = {"open": True, "level": 1, "budget": 4, "answer": ["6"]}
+    assert public_progress(["no_telling"], slots) == {"progress": {"step": 2, "of": 4}}
+    assert public_progress(["no_telling"], {**slots, "level": 9}) == {"progress": {"step": 4, "of": 4}}
+    for other in ({**slots, "open": False}, {**slots, "budget": "4"}, {}):
+        assert public_progress(["no_telling"], other) == {}
+    assert public_progress(["safety"], slots) == {}
 
 
 def test_letters_of_all_languages_stay() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from senmon.messages import Passage
@@ -45,6 +45,16 @@ def public_buttons(buttons: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]
         if title:
             shown.append({"title": title, "payload": payload})
     return shown
+
+
+def public_progress(check_names: Iterable[str], slots: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """How far up its ladder of hints the open problem is, for packs that must not tell."""
+    level, budget = slots.get("level"), slots.get("budget")
+    if "no_telling" not in check_names or not slots.get("open"):
+        return {}
+    if not isinstance(level, int) or not isinstance(budget, int) or budget < 1:
+        return {}
+    return {"progress": {"step": min(max(level, 0) + 1, budget), "of": budget}}
 
 
 def public_reason(reason: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, cast
 from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
 from senmon.assistant.candidates import candidates
 from senmon.assistant.catalog import Catalog, ServedPack
-from senmon.assistant.evidence import public_buttons, public_reason, visible, within_budget
+from senmon.assistant.evidence import public_buttons, public_progress, public_reason, visible, within_budget
 from senmon.assistant.faults import INTERNAL, public_fault
 from senmon.assistant.fixed import language_reply, nothing_fits
 from senmon.assistant.judging import first_block, first_failure
@@ -402,7 +402,9 @@ class _Turn:
             "slots": dict(outcome.slots),
             "facts": flatten_facts(outcome.result, ()),
         }
-        data = {"name": call.name, "status": status, "buttons": public_buttons(outcome.buttons)}
+        slots = {**self.state.slots.get(served.pack.name, {}), **outcome.slots}
+        progress = public_progress((check.name for check in served.checks), slots)
+        data = {"name": call.name, "status": status, "buttons": public_buttons(outcome.buttons), **progress}
         yield self.emit("action", data, private)
         if outcome.handoff is not None:
             yield self.emit("handoff", {"reason": public_reason(outcome.handoff)})
