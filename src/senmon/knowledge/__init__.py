@@ -4,7 +4,7 @@ An article's lexical score is its BM25 (Robertson & Zaragoza 2009; `bm25s`, arXi
 the most that the query could reach, so it lies in 0..1 and is 0 when no word is shared. Its semantic score
 is the best cosine of the query with the title, a question or a paragraph group. The score is their weighted
 sum, the greater part semantic; without an encoder it is the lexical one alone. About 0.35 separates the
-relevant.
+relevant. Among those the order is by the score and by what the articles' questions taught (`preference`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senmon.embedding import Encoder
+from senmon.knowledge.preference import Preference
 from senmon.messages import Passage
 from senmon.packs.pack import Article
 
@@ -31,6 +32,9 @@ MAX_QUERY_CHARACTERS = 1000
 SEMANTIC = 0.7
 #: Cosines of MiniLM vectors: of unrelated texts, and of a question and its answer in other words.
 UNRELATED, SAME = 0.15, 0.7
+#: Weight of the learnt preference in the order. Four folds of 47 articles' 1,266 questions, top 1 / top 3:
+#: 68 / 86 % without it, 75 / 91 % with 1, 76 / 92 % with 2.
+LEARNT = 1.5
 #: BM25's k1 and b: little weight on repetition, little on length, for articles are short.
 K1, B = 0.6, 0.4
 
@@ -76,10 +80,11 @@ class Knowledge:
         self._headline_owner = np.array([at for at, _ in headlines], dtype=np.int64)
         if encoder is not None:
             self._headlines = encoder.encode([text for _, text in headlines])
+            self._preference = Preference.fit(self._headlines, self._headline_owner, len(self._articles))
             self._bodies = encoder.encode([self._body(chunk) for chunk in self._chunks])
 
     def search(self, query: str, *, k: int, min_score: float) -> tuple[Passage, ...]:
-        """The `k` best articles that score at least `min_score` (0..1), best first.
+        """The `k` best articles among those that score at least `min_score` (0..1), best first.
 
         A longer article is cut to the group of paragraphs, about 120 words, that fits the query best.
         """
@@ -87,15 +92,20 @@ class Knowledge:
         if not query or k < 1 or not self._chunks:
             return ()
         articles, parts = self._scores(query)
+        relevant = np.flatnonzero((articles >= min_score) & (articles > 0))
         found = []
-        for at in np.argsort(-articles, kind="stable")[:k]:
+        for at in relevant[np.argsort(-self._order(query, articles)[relevant], kind="stable")][:k]:
             score = float(articles[at])
-            if score < min_score or score <= 0:
-                break
             mine = np.flatnonzero(self._owner == at)
             best = self._chunks[mine[np.argmax(parts[mine])]]
             found.append(replace(self._articles[at].passage(score), text=best.text))
         return tuple(found)
+
+    def _order(self, query: str, articles: Scores) -> Scores:
+        """What articles are sorted by."""
+        if self._encoder is None or self._preference is None:
+            return articles
+        return articles + LEARNT * self._preference.shares(self._encoder.encode([query])[0])
 
     def _scores(self, query: str) -> tuple[Scores, Scores]:
         """Of each article and of each chunk."""
