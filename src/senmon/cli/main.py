@@ -56,13 +56,17 @@ def compose() -> None:
         importing_rasa,
         packs,
         serving,
+        sites,
         tuning,
+        visitors,
     )
 
     app.command(rich_help_panel="Serve")(serving.up)
     app.command(rich_help_panel="Serve")(serving.serve)
     app.command(rich_help_panel="Serve")(chatting.chat)
     app.command(rich_help_panel="Serve")(chatting.route)
+    app.add_typer(sites.app, name="sites", rich_help_panel="Serve")
+    app.add_typer(visitors.app, name="visitors", rich_help_panel="Serve")
     app.command(rich_help_panel="Packs")(packs.new)
     app.command(rich_help_panel="Packs")(checking.check)
     app.add_typer(packs.app, name="packs", rich_help_panel="Packs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ from senmon.server.logging import RequestLog
 from senmon.server.news import News
 from senmon.server.origins import OriginGuard, exact_origin
 from senmon.server.ports import Workspace
+from senmon.server.retention import retain
 from senmon.server.runs import IDLE_SECONDS, RunManager
 from senmon.server.secret import load_secret
 from senmon.server.services import Services
@@ -95,9 +97,11 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             await workspace.stop()
             raise
         app.state.services = services
+        forgetting = asyncio.create_task(retain(workspace.store, workspace.settings.retention_days))
         try:
             yield
         finally:
+            forgetting.cancel()
             await services.close()
             await workspace.stop()
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from senmon.errors import ConversationNotFound
 from senmon.store.database import Database
 from senmon.store.rows import now
 from senmon.store.tables import (
@@ -61,6 +62,27 @@ class People:
             for each_site, each in dict.fromkeys(theirs):
                 await _delete_visitor(connection, each_site, each)
         return erased
+
+    async def erase_site(self, site: str) -> int:
+        """Delete a site's conversations, visitors and tokens; the number of conversations."""
+        erased = await self._delete(conversations.c.site == site)
+        families = select(refresh_families.c.id).where(refresh_families.c.site == site)
+        async with self._database.writing() as connection:
+            await connection.execute(delete(refresh_tokens).where(refresh_tokens.c.family.in_(families)))
+            await connection.execute(delete(refresh_families).where(refresh_families.c.site == site))
+            await connection.execute(delete(visitors).where(visitors.c.site == site))
+        return erased
+
+    async def visitor_of(self, conversation: str) -> tuple[str, str]:
+        """The site and the visitor of a conversation. Raises ConversationNotFound."""
+        query = select(conversations.c.site, conversations.c.visitor).where(
+            conversations.c.id == conversation
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise ConversationNotFound("there is no such conversation", remedy="it may be erased already")
+        return row.site, row.visitor
 
     async def purge(self, before: datetime) -> int:
         """Delete conversations in which nothing happened since `before`; the number of them.

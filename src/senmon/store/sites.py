@@ -11,7 +11,7 @@ from senmon.errors import ConfigError, SiteNotFound
 from senmon.store.database import Database
 from senmon.store.records import Site
 from senmon.store.rows import columns_of, now, one, values_of
-from senmon.store.tables import sites
+from senmon.store.tables import api_keys, sites
 
 
 class Sites:
@@ -67,9 +67,11 @@ class Sites:
         )
 
     async def remove(self, id: str) -> None:
-        """Its key is worth nothing any more; its conversations stay. Raises SiteNotFound."""
+        """Its keys are worth nothing any more; its conversations stay. Raises SiteNotFound."""
         await self.get(id)
         async with self._database.writing() as connection:
+            valid = api_keys.c.site == id, api_keys.c.revoked.is_(None)
+            await connection.execute(update(api_keys).where(*valid).values(revoked=now()))
             await connection.execute(update(sites).where(sites.c.id == id).values(removed=now()))
 
 
