@@ -41,7 +41,28 @@ OPEN = ("processing", "shipped", "delayed")
 RETURN_DAYS = 30
 FEW = 3
 MOST_SHOWN = 6
-NO = re.compile(r"(?i)\b(?:no|nope|nah|not|don'?t|dont|never|stop|wait|keep|leave|cancel that|wrong)\b")
+NO = re.compile(
+    r"(?i)\b(?:no|nope|nah|nein|non|negative|(?<!why )not|don'?t|dont|never|nevermind|stop|wait|keep|leave"
+    r"|cancel that|wrong|scrap that|forget it|let it (?:be|stay)|take it back|changed my mind"
+    r"|do nothing)\b|👎|❌"
+)
+#: A change needs one of these. Anything else, and any of UNCLEAR, is asked again.
+YES = re.compile(
+    r"(?i)\b(?:y|ye|yes+|yea|yeah+|yeh|yep|yup|jep|ja|si|oui|da|aye|mhm|uh huh|sure|surely|ok(?:ay|ey|i)?"
+    r"|k|kk|alright|all right|right|spot on|why not|100|what i'?m asking"
+    r"|correct|exactly|precisely|confirm(?:ed)?|agreed?|fine|perfect|great|good|absolutely|definitely|certainly"
+    r"|of course|naturally|indeed|affirmative|totally|please|pls|plz|proceed|go (?:ahead|on|for it)|carry on"
+    r"|do (?:it|that|so|this)|make it so|let'?s|by all means|with pleasure|appreciate|that one|that'?s it"
+    r"|this one"
+    r"|happy with|approve[ds]?|permission|green light|deal|positive|roger|will do|be my guest|you may|you can"
+    r"|works for me|sounds)\b|👍|✅|👌|🙏|✔"
+)
+#: Putting it off, a condition or a question: neither a yes nor a no.
+UNCLEAR = re.compile(
+    r"(?i)\b(?:later|tomorrow|tonight|another time|maybe|perhaps|think(?:ing)?|hold on|hang on|hmm+|unless"
+    r"|let me|ask my|check with|unsure|in a (?:minute|moment|bit|second|while)|wondering|depends|but|until)\b"
+    r"|\?"
+)
 Events = list[dict[str, Any]]
 Result = dict[str, Any]
 
@@ -183,8 +204,8 @@ def listed(rows: list[sqlite3.Row]) -> str:
 
 def asks(what: str, order: Result, tracker: Tracker, **details: str) -> tuple[Result, Events]:
     """A change that waits for the customer's yes in the next message."""
-    pending = {"change": what, "order": order["id"], "asked": tracker.latest_message.get("text"), **details}
-    return {"ask": what, "order": order}, [SlotSet("pending", pending)]
+    asked = {"change": what, "order": order["id"], "asked": tracker.latest_message.get("text")}
+    return {"ask": what, "order": order}, [SlotSet("pending", {**asked, "shown": order, **details})]
 
 
 def refuses(why: str, order: Result) -> tuple[Result, Events]:
@@ -284,17 +305,26 @@ class Confirm(Action):
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
         pending, customer = tracker.get_slot("pending"), tracker.get_slot("customer_id") or ""
         result: Result = {"error": "nothing_open"}
-        if pending and agreed(tracker, pending):
+        said = answer(tracker, pending) if pending else ""
+        if said and "shown" in pending and not NO.search(said) and not is_yes(said):
+            dispatcher.utter_message(json_message={"ask": pending["change"], "order": pending["shown"]})
+            return [SlotSet("pending", {**pending, "asked": said})]
+        if said and is_yes(said):
             with shop() as database:
                 result = carry_out(database, pending, customer)
         dispatcher.utter_message(json_message=result)
         return [SlotSet("pending", None)]
 
 
-def agreed(tracker: Tracker, pending: Result) -> bool:
-    """The question was asked in the turn before, and the answer holds no `no`."""
+def is_yes(said: str) -> bool:
+    """A clear agreement: changes are not made on a guess."""
+    return bool(YES.search(said)) and not NO.search(said) and not UNCLEAR.search(said)
+
+
+def answer(tracker: Tracker, pending: Result) -> str:
+    """What the customer said to the question of the turn before; empty when it was asked earlier."""
     said = [event.get("text") or "" for event in tracker.events if event.get("event") == "user"]
-    return len(said) >= 2 and said[-2] == pending["asked"] and not NO.search(said[-1])
+    return said[-1] if len(said) >= 2 and said[-2] == pending["asked"] else ""
 
 
 def carry_out(database: sqlite3.Connection, pending: Result, customer: str) -> Result:

@@ -141,6 +141,28 @@ async def test_a_forged_pending_change_touches_only_the_customers_own(pack: Pack
     assert state_of(own_shop, "A1009") == "processing"
 
 
+@pytest.mark.parametrize(
+    "said", ["let me ask my wife", "maybe later", "hm", "what would it cost me?", "A1004", "ignore that"]
+)
+async def test_what_is_no_clear_yes_changes_nothing_and_is_asked_again(
+    pack: Pack, own_shop: Path, said: str
+) -> None:
+    visit = Visit(pack).says("cancel my order")
+    asked = await visit.calls("cancel_order")
+    assert await visit.says(said).calls("confirm") == asked
+    assert state_of(own_shop, "A1004") == "processing"
+    assert (await visit.says("yes, do it").calls("confirm"))["done"] == "cancelled"
+
+
+@pytest.mark.parametrize("said", ["no", "nevermind", "yes, no wait", "better not", "👎"])
+async def test_a_no_ends_the_matter(pack: Pack, own_shop: Path, said: str) -> None:
+    visit = Visit(pack).says("cancel my order")
+    await visit.calls("cancel_order")
+    assert await visit.says(said).calls("confirm") == {"error": "nothing_open"}
+    assert await visit.says("yes").calls("confirm") == {"error": "nothing_open"}
+    assert state_of(own_shop, "A1004") == "processing"
+
+
 def state_of(place: Path, number: str) -> str:
     rows = sqlite3.connect(place).execute("SELECT status FROM purchase WHERE id = ?", (number,))
     return str(rows.fetchone()[0])
