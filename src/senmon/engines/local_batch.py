@@ -78,7 +78,8 @@ class Batch:
             row = self._filling or self._admit(next_row)
             if row is None:
                 break
-            count = min(budget, len(row.pending))
+            # A prompt that a step could hold is not cut in two: small pieces waste the machine.
+            count = min(self._chunk, len(row.pending))
             budget -= count
             try:
                 written += self._fill(row, count)

@@ -7,7 +7,7 @@ adapter is copied into the stack without touching the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -113,8 +113,11 @@ class _Stack:
         self.a = torch.zeros(0, 0, site.width)
         self.b = tuple(torch.zeros(0, 0, size) for size in site.sizes)
 
-    def reserve(self, places: int, rank: int) -> None:
-        """Room for `places` adapters of `rank`; what lies there stays."""
+    def reserve(self, places: int, weights: Iterable[Weights]) -> None:
+        """Room for `places` adapters, `weights` among them; what lies there stays."""
+        rank = max(
+            (len(one[name][0]) for one in weights for name in self._site.names if name in one), default=0
+        )
         have, was = len(self.a), self._rank
         if places <= have and rank <= was:
             return
@@ -182,6 +185,9 @@ class SiteBank:
         self._settle(rows)
         groups = self._group(rows)
         for site, stack in zip(self._sites, self._stacks, strict=True):
+            if not any(name in row.weights for row in rows if row is not None for name in site.names):
+                site.side = None
+                continue
             b = tuple(part[: groups.count] for part in stack.b)
             site.side = _Many(stack.a[: groups.count], b, groups)
 
@@ -193,9 +199,9 @@ class SiteBank:
             return
         kept = {row: place for row, place in self._places.items() if row in wanted}
         free = [place for place in range(len(kept) + len(missing)) if place not in kept.values()]
-        rank = max((len(a) for row in missing if row is not None for a, _ in row.weights.values()), default=0)
+        new = [row.weights for row in missing if row is not None]
         for stack in self._stacks:
-            stack.reserve(len(kept) + len(missing), rank)
+            stack.reserve(len(kept) + len(missing), new)
         for row, place in zip(missing, free, strict=False):
             for stack in self._stacks:
                 stack.put(place, row.weights if row is not None else {})
