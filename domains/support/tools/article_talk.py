@@ -68,5 +68,5 @@ def near_miss(template: str) -> Draw:
 
 def article_draws() -> Iterator[tuple[Draw, int]]:
     for article in ARTICLES:
-        yield from ((question(article, each), 2 + (at % 3 == 0)) for at, each in enumerate(article["user"]))
+        yield from ((question(article, each), 1 + (at % 4 == 0)) for at, each in enumerate(article["user"]))
     yield from ((near_miss(each), 1) for each in TALK["unknown"]["user"])

@@ -154,13 +154,13 @@ def the_other(template: str, action: str) -> Draw:
 def change_draws() -> Iterator[tuple[Draw, int]]:
     for action, name in NAMES.items():
         for each in CHANGES.get(f"{name}_with_id", []):
-            yield with_id(each, action), 4
+            yield with_id(each, action), 2
         for each in CHANGES.get(f"{name}_with_both", []):
-            yield with_id(each, action), 4
+            yield with_id(each, action), 2
         for each in CHANGES.get(f"{name}_angry", []):
-            yield with_id(each, action, angry=True), 3
+            yield with_id(each, action, angry=True), 2
         for each in [*CHANGES[f"{name}_without_id"], *CHANGES.get(f"{name}_without_id_given", [])]:
-            yield without_id(each, action), 4
+            yield without_id(each, action), 2
         for each in CHANGES.get(f"{name}_with_id", [])[::4]:
             yield denied(each, action, name), 1
     for action in ("cancel_order", "start_return"):

@@ -187,13 +187,13 @@ def follow_up(template: str, kind: str) -> Draw:
 
 def order_draws() -> Iterator[tuple[Draw, int]]:
     plain = ORDERS["with_id"]
-    yield from ((with_id(each), 3) for each in plain)
-    yield from ((with_id(each, "items"), 3) for each in ORDERS["items_with_id"])
-    yield from ((with_id(each, "price"), 3) for each in ORDERS["price_with_id"])
-    yield from ((with_id(each, "angry"), 4) for each in ORDERS["angry_with_id"])
-    yield from ((without_id(each), 3) for each in ORDERS["without_id"])
-    yield from ((without_id(each, angry=True), 3) for each in ORDERS["angry_without_id"])
-    yield from ((list_orders(each), 3) for each in ORDERS["list"])
+    yield from ((with_id(each), 2) for each in plain)
+    yield from ((with_id(each, "items"), 2) for each in ORDERS["items_with_id"])
+    yield from ((with_id(each, "price"), 2) for each in ORDERS["price_with_id"])
+    yield from ((with_id(each, "angry"), 2) for each in ORDERS["angry_with_id"])
+    yield from ((without_id(each), 2) for each in ORDERS["without_id"])
+    yield from ((without_id(each, angry=True), 2) for each in ORDERS["angry_without_id"])
+    yield from ((list_orders(each), 2) for each in ORDERS["list"])
     yield from ((not_found(each), 1) for each in plain[::2])
     yield from ((denied(each, "order_status"), 1) for each in plain[::4])
     yield from ((denied(each, "list_orders"), 1) for each in ORDERS["list"][::2])

@@ -153,12 +153,12 @@ def talk_draws() -> Iterator[tuple[Draw, int]]:
 
     for kind in ("greeting", "thanks", "goodbye", "about"):
         yield from ((draw, 2) for draw in simple(kind))
-    yield from ((outside(each), 3) for each in TALK["off_topic"]["user"])
+    yield from ((outside(each), 2) for each in TALK["off_topic"]["user"])
     yield from ((draw, 2) for draw in simple("injection"))
     yield from ((draw, 2) for draw in simple("stock_unclear"))
-    yield from ((asks_person(each), 3) for each in TALK["person"]["user"])
+    yield from ((asks_person(each), 2) for each in TALK["person"]["user"])
     yield from ((person_later(each), 1) for each in TALK["person"]["user"][::2])
-    yield from ((complaint(each), 3) for each in TALK["complaint"]["user"])
-    yield from ((stock(each), 4) for each in TALK["stock"]["user"])
+    yield from ((complaint(each), 2) for each in TALK["complaint"]["user"])
+    yield from ((stock(each), 3) for each in TALK["stock"]["user"])
     yield from ((two_things(each), 4) for each in TALK["two_things"])
     yield from ((answer_then_order(each), 1) for each in ORDERS["with_id"][::2])
