@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
 });
 """
+KEY = "pk_widgettest"
 PLAIN_PAGE = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Host</title>{tag}</head><body>{body}</body></html>"
 
 
@@ -113,6 +115,14 @@ def hosting() -> Iterator[HostSite]:
         server.server_close()
 
 
+def embed(url: str, nonce: str = "", **attributes: str) -> str:
+    """The one line of a site, for the server at `url`."""
+    given = {"site-key": KEY, **attributes}
+    words = " ".join(f'data-{name}="{value}"' for name, value in given.items())
+    signed = f' nonce="{nonce}"' if nonce else ""
+    return f'<script type="module"{signed} src="{url}/widget/v1/senmon-chat.js" {words}></script>'
+
+
 class Widget:
     """The widget in a page, as somebody uses it."""
 
@@ -141,3 +151,49 @@ class Widget:
         expect(last).to_have_attribute("aria-busy", "false")
         expect(last.locator(".bubble")).to_contain_text(words)
         return last
+
+
+class Line:
+    """A network line between the browser and the server that can be cut, and closed."""
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self.closed = False
+        self.sockets: list[socket.socket] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                here, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.closed:
+                here.close()
+                continue
+            there = socket.create_connection(("127.0.0.1", self.target))
+            self.sockets += [here, there]
+            for source, sink in ((here, there), (there, here)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Every connection breaks, as when a train enters a tunnel."""
+        for each in self.sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self.sockets.clear()
+
+    def end(self) -> None:
+        self.listener.close()
+        self.cut()

@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from senmon.packs.loader import load_pack
 from senmon.settings import Settings
 from senmon.store.records import Site as SiteRecord
 from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
 from tiny import write_pack
-from widget_rig import PLAIN_PAGE, WATCH, HostSite, Widget, WidgetAssistant, hosting
+from widget_rig import KEY, PLAIN_PAGE, WATCH, HostSite, Line, Widget, WidgetAssistant, embed, hosting
 
-KEY = "pk_widgettest"
-ARTICLE = "---\ntitle: Returns\nurl: https://shop.example/help/returns\nquestions: [\"How do I return something?\"]\n---\nYou have **30 days**.\n"
+ARTICLE = '---\ntitle: Returns\nurl: https://shop.example/help/returns\nquestions: ["How do I return something?"]\n---\nYou have **30 days**.\n'
+
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
@@ -87,10 +88,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     opened.close()
 
 
-def embed(bot: Site, **attributes: str) -> str:
-    given = {"site-key": KEY, **attributes}
-    words = " ".join(f'data-{name}="{value}"' for name, value in given.items())
-    return f'<script type="module" src="{bot.url}/widget/v1/senmon-chat.js" {words}></script>'
+@pytest.fixture
+def line(bot: Site) -> Iterator[Line]:
+    opened = Line(int(bot.url.rpartition(":")[2]))
+    yield opened
+    opened.end()
 
 
 @pytest.fixture
@@ -99,13 +101,24 @@ def visit(context: BrowserContext, bot: Site, host: HostSite) -> Iterator[Callab
     policy, nothing throws, and nothing is fetched from anywhere but these two."""
     faults: list[str] = []
     pages: list[Page] = []
+    homes = [bot.url, host.url]
 
     def hear(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             faults.append(message.text)
 
-    def go(path: str = "/", body: str = "<h1>A shop</h1>", policy: str = "", **attributes: Any) -> Widget:
-        address = host.put(path, PLAIN_PAGE.format(tag=embed(bot, **attributes), body=body), policy=policy)
+    def go(
+        path: str = "/",
+        body: str = "<h1>A shop</h1>",
+        policy: str = "",
+        nonce: str = "",
+        via: Line | None = None,
+        **attributes: Any,
+    ) -> Widget:
+        if via:
+            homes.append(via.url)
+        tag = embed(via.url if via else bot.url, nonce, **attributes)
+        address = host.put(path, PLAIN_PAGE.format(tag=tag, body=body), policy=policy)
         tab = context.new_page()
         tab.on("console", hear)
         tab.on("pageerror", lambda error: faults.append(str(error)))
@@ -115,7 +128,7 @@ def visit(context: BrowserContext, bot: Site, host: HostSite) -> Iterator[Callab
         return Widget(tab)
 
     def allowed(url: str) -> None:
-        if not url.startswith((bot.url, host.url, "blob:", "data:")):
+        if not url.startswith((*homes, "blob:", "data:")):
             faults.append(f"fetched {url}")
 
     yield go

@@ -86,6 +86,11 @@ export class SenmonChat extends LitElement {
   private lastTop = 0;
   private lastLog: Element | null = null;
   private returnTo: HTMLElement | null = null;
+  /** Formulas and fonts come later than the text: the end moves without an update of ours. */
+  private readonly growth = new ResizeObserver(() => {
+    const log = this.find(".log");
+    if (log) this.keepEnd(log);
+  });
   private silence = 0;
   private focusNext = "";
   private readonly scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -108,6 +113,8 @@ export class SenmonChat extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.scheme.removeEventListener("change", this.recolour);
+    this.growth.disconnect();
+    this.lastLog = null;
   }
 
   private connect(): void {
@@ -390,6 +397,9 @@ export class SenmonChat extends LitElement {
       this.lastLog = log;
       this.lastTop = 0;
       this.stick = true;
+      this.growth.disconnect();
+      const lines = log?.querySelector(".lines");
+      if (lines) this.growth.observe(lines);
     }
     if (log) this.keepEnd(log);
     this.moveFocus();

@@ -15,7 +15,7 @@ export function conversation(ui: SenmonChat): Piece {
   const { messages } = ui.chat;
   // Quiet: whole answers are announced once, elsewhere.
   return html`<div class="log" part="log" role="log" aria-live="off" aria-label=${ui.t("log")} tabindex="0" @scroll=${ui.scrolled}>
-    ${greeting(ui)}${repeat(messages, (one) => one.key, (one) => entry(ui, one))}${suggestions(ui)}
+    <div class="lines">${greeting(ui)}${repeat(messages, (one) => one.key, (one) => entry(ui, one))}${suggestions(ui)}</div>
   </div>
   ${ui.behind ? html`<button class="to-end" type="button" @click=${() => ui.toEnd()}>${icons.arrow}${ui.t("newMessages")}</button>` : nothing}`;
 }
