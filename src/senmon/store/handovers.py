@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy import Select, func, insert, or_, select, update
@@ -127,12 +128,8 @@ class Handovers:
         The same `client_id` again is the same message. Raises RunConflict when it came with another text.
         """
         async with self._database.writing() as connection:
-            query = select(conversation_events.c.data).where(
-                conversation_events.c.conversation == conversation,
-                conversation_events.c.client_id == client_id,
-            )
-            if (known := await one(connection, query)) is not None:
-                if known["data"].get("text") != text:
+            if (known := await _delivered(connection, conversation, client_id)) is not None:
+                if known.get("text") != text:
                     raise RunConflict(
                         f"client_id {client_id} was used for another text",
                         remedy="use a new client_id per message",
@@ -161,6 +158,22 @@ async def joined_agent(connection: AsyncConnection, conversation: str, id: str |
     )
     row = await one(connection, query if id is None else query.where(handovers.c.id == id))
     return None if row is None else str(row["agent"] or "")
+
+
+async def belongs_to_person(connection: AsyncConnection, conversation: str, client_id: str) -> bool:
+    """Whether this message is a person's to answer: one has joined, or had it before."""
+    joined = await joined_agent(connection, conversation) is not None
+    return joined or await _delivered(connection, conversation, client_id) is not None
+
+
+async def _delivered(
+    connection: AsyncConnection, conversation: str, client_id: str
+) -> Mapping[str, Any] | None:
+    query = select(conversation_events.c.data).where(
+        conversation_events.c.conversation == conversation, conversation_events.c.client_id == client_id
+    )
+    row = await one(connection, query)
+    return None if row is None else dict(row["data"])
 
 
 async def open_handover(

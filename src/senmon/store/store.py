@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from senmon.errors import ConversationNotFound, Forbidden, PersonSpeaks, RunConflict, RunNotFound
 from senmon.messages import Event, Identity
 from senmon.store.database import Database, parse_url
-from senmon.store.handovers import Handovers, joined_agent, open_handover
+from senmon.store.handovers import Handovers, belongs_to_person, open_handover
 from senmon.store.journal import Journal, record
 from senmon.store.keys import key_digest, new_key
 from senmon.store.lock import StateLock
@@ -183,7 +183,7 @@ class Store:
                         remedy="use a new client_id per message",
                     )
                 return _run(known)
-            if await joined_agent(connection, conversation):
+            if await belongs_to_person(connection, conversation, client_id):
                 raise PersonSpeaks("a person answers in this conversation", remedy="wait for the person")
             await _refuse_second_run(connection, conversation)
             await _bind_customer(connection, conversation, customer)
