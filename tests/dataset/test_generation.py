@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from senmon.dataset.generation.candidate import Candidate, Method, training_parents
 from senmon.dataset.generation.generating import GenerationReport, Wish, generate
-from senmon.dataset.generation.near_index import NearIndex
 from senmon.dataset.generation.noise import noisy
 from senmon.dataset.generation.paraphrase import paraphrases
 from senmon.dataset.generation.pattern_text import text_of
@@ -34,6 +33,7 @@ from senmon.dataset.generation.sieve import Sieve
 from senmon.dataset.generation.templates import load_templates, worded
 from senmon.dataset.loading import load_dataset
 from senmon.dataset.near_duplicates import near_duplicates
+from senmon.dataset.near_index import NearIndex
 from senmon.dataset.normal_form import normalised
 from senmon.errors import ConfigError, DataInvalid, EngineUnavailable, PackInvalid
 from senmon.evaluation.example_faults import judge_of

@@ -356,7 +356,9 @@ def _table(report: ImportReport) -> Table:
     table.add_column(overflow="fold")
     done = "would write" if report.dry_run else "wrote" if report.changed else "left as it was"
     table.add_row(done, escape(str(report.target)))
-    table.add_row("taken", f"{report.taken:,} rows, {report.intents} intents")
+    table.add_row(
+        "taken", f"{report.taken:,} rows, {report.intents} intent{'s' if report.intents != 1 else ''}"
+    )
     if any(report.splits):
         table.add_row("splits", _counted({name or "by hash": count for name, count in report.splits.items()}))
     if report.intents > 1:

@@ -36,6 +36,8 @@ SEVERAL_TURNS = 0.15
 EACH = 6
 #: Shorter requests look silly in a frame.
 FEW_WORDS = 4
+#: A shorter description of an action says too little to ask for it.
+FEWEST_WORDS = 3
 #: Frames that any request can stand in: other openings, other lengths, other moods.
 _FRAMES = (
     "Hi there. {lower}",
@@ -199,11 +201,19 @@ def _uncovered(pack: Pack, dataset: Dataset, missing: Uncovered, score: Score) -
                 f"Show how `{name}` is called",
                 f"No training conversation does. It is for: {spec.description}",
                 _gain(score, "coverage", 1 / coverage.actions[1] / parts),
-                tuple(_for_action(spec.description, list(spec.candidates.values()))),
+                tuple(_for_action(_purpose(name, spec.description), list(spec.candidates.values()))),
                 "uncovered_action",
             )
     yield from _for_values(dataset, missing, score, parts)
     yield from _for_articles(pack, dataset, missing, score, parts)
+
+
+def _purpose(name: str, description: str) -> str:
+    """What an action is for; its name in words where the description says too little."""
+    said = description.split()
+    if len(said) >= FEWEST_WORDS and said[0].lower() not in ("for", "after", "when"):
+        return description
+    return re.sub(r"[_\W]+", " ", name.removeprefix("action_")).strip() or name
 
 
 def _for_action(description: str, patterns: Sequence[str]) -> Iterator[str]:
@@ -367,6 +377,19 @@ _COMMON = frozenset(
         "find",
         "look",
         "order_id",
+        "each",
+        "every",
+        "total",
+        "will",
+        "were",
+        "other",
+        "another",
+        "same",
+        "first",
+        "many",
+        "assistance",
+        "trying",
+        "using",
         "could",
         "would",
         "should",

@@ -173,6 +173,7 @@ def _proof(pack: Pack, counts: DatasetCounts, items: int) -> Iterator[Finding]:
             what,
             f"write {FEW_NEGATIVES} or more requests that it must not get",
         )
-    for intent in sorted(set(pack.manifest.routing.always) - set(counts.intents)):
+    known = {*counts.intents, *(intent for _, intent in pack.requests)}
+    for intent in sorted(set(pack.manifest.routing.always) - known):
         what = f"`routing.always` names `{intent}`, which no example has"
         yield finding("routing_name", "warning", ["pack.yaml"], what, "correct the name")

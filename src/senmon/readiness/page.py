@@ -6,7 +6,8 @@ Whatever comes out of a pack is hostile until it is escaped; every text here goe
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from senmon.readiness import plots
 from senmon.readiness.assess import Readiness
@@ -18,6 +19,10 @@ from senmon.readiness.words import Words
 #: Findings of a kind that the page lists; the JSON has more.
 LISTED = 25
 SUGGESTED = 12
+MOST_TAGS = 20
+#: Further places that a finding names.
+MOST_PLACES = 4
+_PLACE = re.compile(r"[./]\S*:\d+$")
 _SIGNS = {"error": "✖", "warning": "▲", "note": "•"}
 
 
@@ -82,7 +87,7 @@ def _next_step(report: Readiness) -> Iterator[str]:
     errors = report.findings.severities.get("error", 0)
     if errors:
         kinds = [KINDS[kind].title.lower() for kind in report.findings.errors]
-        yield f"mend {errors} error{'s' if errors != 1 else ''}: {text(', '.join(kinds))}"
+        yield f"mend {errors} error{'s' if errors != 1 else ''}: {text('; '.join(kinds))}"
     if score.next_stage is None:
         yield (
             "Nothing more is asked for. What is listed below would still make it better."
@@ -130,7 +135,7 @@ def _findings(report: Readiness) -> str:
         opened = " open" if worst == "error" else ""
         blocks.append(
             f'<details{opened}><summary><span class="{worst}">{_SIGNS[worst]}</span> {text(KINDS[kind].title)} '
-            f"<b>{count:,}</b></summary><p>{text(KINDS[kind].meaning)}</p><div class=wide><table><tr><th>where<th>what"
+            f"<span class=points>{count:,}</span></summary><p>{text(KINDS[kind].meaning)}</p><div class=wide><table><tr><th>where<th>what"
             f"<th>what to do</tr>{''.join(map(_finding, shown[:LISTED]))}</table></div>{more}</details>"
         )
     return _section(
@@ -145,9 +150,16 @@ def _worst(report: Readiness, kind: str) -> int:
 
 
 def _finding(one: Finding) -> str:
-    places = "<br>".join(text(place) for place in (one.place, *one.others[:4]))
+    named = (one.place, *one.others[:MOST_PLACES])
+    more = len(one.others) - MOST_PLACES
+    places = "<br>".join(map(_broken, named)) + (f"<br>and {more} more" if more > 0 else "")
     score = f" <span class=quiet>(similarity {one.score:.2f})</span>" if one.score is not None else ""
     return f"<tr><td class=place>{places}<td>{text(one.what)}{score}<td>{text(one.remedy)}</tr>"
+
+
+def _broken(place: str) -> str:
+    """A place that breaks behind its slashes and before its line, not within a name."""
+    return text(place).replace("/", "/<wbr>").replace(":", "<wbr>:")
 
 
 def _volume(report: Readiness) -> str:
@@ -163,7 +175,7 @@ def _volume(report: Readiness) -> str:
         ("written-out argument values used", _of(report.coverage.arguments)),
         ("articles used", _of(report.coverage.articles)),
         ("facts named", _of(report.coverage.facts)),
-        ("skills (tags)", _listed(dict(list(counts.tags.items())[:20])) or "none"),
+        ("skills (tags)", _tags(counts.tags)),
         ("licences", _listed(counts.licences)),
     )
     left_out = max(0, len(report.requests) - plots.MOST_BARS)
@@ -178,6 +190,13 @@ def _volume(report: Readiness) -> str:
 
 def _of(pair: tuple[int, int]) -> str:
     return f"{pair[0]} of {pair[1]}" if pair[1] else "the pack has none"
+
+
+def _tags(counts: Mapping[str, int]) -> str:
+    """The commonest, without those that only say where a line is from (`data/rules.yml:56`)."""
+    told = {name: count for name, count in counts.items() if not _PLACE.search(name)}
+    more = f" and {len(told) - MOST_TAGS} more" if len(told) > MOST_TAGS else ""
+    return (_listed(dict(list(told.items())[:MOST_TAGS])) + more) or "none"
 
 
 def _listed(counts: object) -> str:

@@ -33,7 +33,7 @@ summary{cursor:pointer;font-weight:600}.error{color:var(--bad)}.warning{color:va
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 th{font-weight:600}td.n{white-space:nowrap;font-variant-numeric:tabular-nums}
-td.place{font:.82rem/1.5 ui-monospace,monospace;min-width:11rem}.facts th{width:40%;font-weight:400;color:var(--quiet)}
+td.place{font:.82rem/1.5 ui-monospace,monospace;min-width:13rem;overflow-wrap:break-word}.facts th{width:40%;font-weight:400;color:var(--quiet)}
 figure{margin:.8rem 0}svg{max-width:100%;height:auto}svg text{font-family:system-ui,sans-serif!important}
 code{background:var(--soft);padding:.1rem .35rem;border-radius:.25rem}footer{color:var(--quiet);font-size:.9rem;margin-top:3rem}
 @media (max-width:640px){section.summary{flex-direction:column}}

@@ -9,8 +9,8 @@ from typing import Any
 from senmon.dataset.call_rules import PackRules
 from senmon.dataset.example import Dataset
 from senmon.dataset.generation.candidate import Candidate
-from senmon.dataset.generation.near_index import NearIndex
 from senmon.dataset.hygiene import suite_requests
+from senmon.dataset.near_index import NearIndex
 from senmon.dataset.normal_form import normalised, request_key
 from senmon.dataset.record import Record, read_record
 from senmon.messages import Message

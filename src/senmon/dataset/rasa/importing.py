@@ -207,6 +207,7 @@ def _pack_counts(plan: Plan, data: ImportReport) -> dict[str, int]:
     return {
         "conversations": data.taken,
         "one-turn examples": plan.made["one-turn examples"],
+        "repetitions left out": plan.made["repetitions left out"],
         "dialogues": plan.made["dialogues"],
         "cut short": plan.made["cut short"],
         "with invented values": plan.made["dialogues with invented values"],

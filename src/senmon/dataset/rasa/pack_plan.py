@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from senmon.dataset.imports.imported import Imported
+from senmon.dataset.normal_form import normalised
 from senmon.dataset.rasa.bot import (
     ActionStep,
     Asked,
@@ -24,6 +25,7 @@ from senmon.dataset.rasa.bot import (
 )
 from senmon.dataset.rasa.declared_actions import declare
 from senmon.dataset.rasa.dialogue import Dialogue, Message, Turn
+from senmon.dataset.rasa.held_requests import HeldRequests
 from senmon.dataset.rasa.left_behind import note_left_behind
 from senmon.dataset.rasa.paths import Steps, StoryPath, find_paths
 from senmon.dataset.rasa.prompt_room import ROOM, Count, estimated_tokens, fitted
@@ -113,9 +115,10 @@ class _Planner:
         self.bot, self.plan, self.choices = bot, plan, choices
         self.negative = {*OUT_OF_SCOPE, *choices.negatives}
         self.specs: Mapping[str, ActionSpec] = {spec.name: spec for spec in plan.specs}
-        self.held = frozenset(_first_requests(tests))
+        self.held = HeldRequests(_first_requests(tests))
         self.speech = Speech(bot, self.held)
         self.seen: set[str] = set()
+        self.said: set[tuple[str, str]] = set()
 
     def play(self, steps: Sequence[Step], seed: str, alternative: int = 0) -> Dialogue:
         random = Random(f"{self.choices.seed}:{seed}")
@@ -166,11 +169,17 @@ class _Planner:
         return found
 
     def _answered(self, example: Example, answer: Steps | None) -> bool:
-        if answer is None or example.said.text.lower() in self.held:
+        if answer is None or example.said.text in self.held:
             return False
         asked = UserStep((Asked(example.intent, (), example.said),), example.place)
         dialogue = self.play((asked, *answer), f"nlu:{example.intent}:{example.said.text}")
-        return self._take(dialogue, example.place, "nlu", cut_counts=len(dialogue.messages) < 2)
+        if (said := (example.intent, normalised(example.said.text))) in self.said:
+            self.plan.made["repetitions left out"] += 1
+            return True
+        taken = self._take(dialogue, example.place, "nlu", cut_counts=len(dialogue.messages) < 2)
+        if taken:
+            self.said.add(said)
+        return taken
 
     # --- dialogues
 
@@ -284,7 +293,7 @@ def _first_requests(tests: Sequence[StoryPath]) -> Iterator[str]:
         first = path.steps[0]
         for choice in first.choices if isinstance(first, UserStep) else ():
             if choice.said:
-                yield choice.said.text.lower()
+                yield choice.said.text
 
 
 def _first_exchange(steps: Steps, bot: Bot) -> Steps:

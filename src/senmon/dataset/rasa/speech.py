@@ -13,6 +13,7 @@ from typing import Any
 from senmon.dataset.rasa.bot import Asked, Bot, Entity, Example, Filling, Form, Response, Utterance
 from senmon.dataset.rasa.declared_actions import question_response
 from senmon.dataset.rasa.entity_slots import meaning, typed
+from senmon.dataset.rasa.held_requests import HeldRequests
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 DECLINING = frozenset({"deny", "no", "negative", "decline", "cancel", "stop"})
@@ -46,12 +47,13 @@ class Answer:
 class Speech:
     """Texts of a bot, indexed. `held` are requests of the tests, which training must not show first."""
 
-    def __init__(self, bot: Bot, held: frozenset[str] = frozenset()) -> None:
+    def __init__(self, bot: Bot, held: HeldRequests | None = None) -> None:
+        held = held or HeldRequests()
         self.bot = bot
         self._of: dict[str, list[Example]] = defaultdict(list)
         self._families: dict[str, list[str]] = defaultdict(list)
         for example in bot.examples:
-            if example.said.text.lower() not in held:
+            if example.said.text not in held:
                 self._of[example.intent].append(example)
         for intent in dict.fromkeys(example.intent for example in bot.examples):
             if "/" in intent:
