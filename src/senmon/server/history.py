@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from senmon.messages import Event
-from senmon.server.schemas import Author, Citation, PublicMessage
+from senmon.server.schemas import Author, Citation, Progress, PublicMessage
 from senmon.store.records import ConversationEvent, Rating, Run
 
 Persona = Callable[[str | None], str]
@@ -53,9 +53,15 @@ def _exchange(run: Run, events: list[Event], rating: Rating | None, persona: Per
         ],
         author=Author(kind="bot", name=persona(pack)),
         feedback=rating,
+        progress=_progress(events),
         created_at=run.finished or run.created,
     )
     return [question, answered]
+
+
+def _progress(events: Iterable[Event]) -> Progress | None:
+    found = [event.data["progress"] for event in events if event.data.get("progress")]
+    return Progress(step=found[-1]["step"], of=found[-1]["of"]) if found else None
 
 
 def _told(entry: ConversationEvent) -> PublicMessage:

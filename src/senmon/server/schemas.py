@@ -141,6 +141,13 @@ class Author(BaseModel):
     name: str
 
 
+class Progress(BaseModel):
+    """How far up the ladder of hints the open problem is."""
+
+    step: int
+    of: int
+
+
 class PublicMessage(BaseModel):
     """One message of the history."""
 
@@ -151,6 +158,7 @@ class PublicMessage(BaseModel):
     citations: list[Citation] = []
     author: Author
     feedback: Literal["up", "down"] | None = None
+    progress: Progress | None = Field(None, description="After a tutor's reply: the hint it came to.")
     created_at: datetime
 
 
