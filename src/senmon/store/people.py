@@ -22,6 +22,7 @@ from senmon.store.tables import (
     refresh_families,
     refresh_tokens,
     review_items,
+    reviews,
     runs,
     visitors,
 )
@@ -168,13 +169,14 @@ async def _export(connection: AsyncConnection, conversation: dict[str, Any]) -> 
         "events": await _rows(connection, conversation_events, conversation_events.c.conversation == id),
         "handovers": await _rows(connection, handovers, handovers.c.conversation == id),
         "feedback": await _rows(connection, feedback, of_mine),
+        "reviews": await _rows(connection, reviews, reviews.c.run.in_(select(runs.c.id).where(mine))),
         "ratings": await _rows(connection, conversation_ratings, conversation_ratings.c.conversation == id),
     }
 
 
 async def _delete_conversations(connection: AsyncConnection, ids: Sequence[str]) -> None:
     theirs = select(runs.c.id).where(runs.c.conversation.in_(ids))
-    for table in (review_items, feedback, events):
+    for table in (reviews, review_items, feedback, events):
         await connection.execute(delete(table).where(table.c.run.in_(theirs)))
     for table in (handovers, conversation_events, conversation_ratings, runs):
         await connection.execute(delete(table).where(table.c.conversation.in_(ids)))

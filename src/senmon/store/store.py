@@ -35,6 +35,7 @@ from senmon.store.records import (
 )
 from senmon.store.refresh import RefreshTokens
 from senmon.store.replacing import replace_run
+from senmon.store.reviews import Reviews
 from senmon.store.rows import columns_of, ensure_site, ensure_visitor, new_id, now, one, values_of
 from senmon.store.sites import Sites
 from senmon.store.tables import api_keys, conversations, events, runs, sites
@@ -65,6 +66,7 @@ class Store:
         self.journal = Journal(database)
         self.opinions = Opinions(database)
         self.people = People(database)
+        self.reviews = Reviews(database)
         self._owner = secrets.token_hex(8)
 
     @classmethod

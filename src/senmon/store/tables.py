@@ -243,3 +243,21 @@ review_items = Table(
     _created(),
     Column("decided", Moment),
 )
+
+#: What a person decided about one exchange. One decision each; a later one takes its place.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("run", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    #: The pack that should answer such a message; None: no pack should.
+    Column("pack", String(64)),
+    Column("data", JSON, nullable=False),
+    Column("reviewer", String(100), nullable=False),
+    Column("note", Text, nullable=False),
+    _created(),
+    #: The improvement that took it into the pack, and when.
+    Column("used_by", String(64)),
+    Column("used", Moment),
+    Index("ix_reviews_pack", "pack"),
+)
