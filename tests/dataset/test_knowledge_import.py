@@ -273,7 +273,13 @@ def test_faq_rows_become_articles_and_examples(shop: Path, tmp_path: Path) -> No
     assert article.questions == ("When does it come?",) and report.examples == 3 and len(report.left_out) == 1
     made = [example for example in load_dataset(pack).examples if example.origin == "faq.csv"]
     assert [example.intent for example in made] == ["post_parcels", "post_parcels", "paying"]
-    assert made[0].messages[-1].content == f"It takes [[article.{next(iter(article.facts))}]]."
+    assert article.answer == f"It takes [[article.{next(iter(article.facts))}]]."
+    for example in made:
+        _, context, reply = example.messages
+        said = context.content.splitlines().index(
+            next(line for line in context.content.splitlines() if line.startswith(reply.content))
+        )
+        assert said >= 0 and reply.content.startswith("[[answer.")
     wrote(tmp_path, "faq.csv", "q,a,c\nBy card?,Yes.,Paying\n")
     assert len(import_faq(table, shop, reading, Writing(examples=True)).removed) == 1
     assert (

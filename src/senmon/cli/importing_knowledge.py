@@ -115,7 +115,10 @@ def faq(
     licence: Licence = None,
     json: Json = False,
 ) -> None:
-    """Import a table of questions and answers; questions that share an answer make one article."""
+    """Import a table of questions and answers; questions that share an answer make one article.
+
+    An answer of one paragraph becomes the article's `answer`, which replies say as a whole ([[answer.1]]).
+    """
     from senmon.dataset.knowledge_import.faq import FaqColumns, FaqReading
     from senmon.dataset.knowledge_import.importing import Writing, import_faq
     from senmon.packs.scaffold import NewPack

@@ -13,6 +13,7 @@ def article_text(
     url: str = "",
     facts: Mapping[str, str] | None = None,
     questions: Sequence[str] = (),
+    answer: str = "",
 ) -> str:
     """The file's text. Values are JSON strings, which YAML reads as they are, whatever they hold."""
     lines = ["---", f"title: {_quoted(title)}"]
@@ -20,6 +21,8 @@ def article_text(
         lines.append(f"url: {_quoted(url)}")
     if facts:
         lines += ["facts:", *(f"  {name}: {_quoted(value)}" for name, value in facts.items())]
+    if answer:
+        lines.append(f"answer: {_quoted(answer)}")
     if questions:
         lines += ["questions:", *(f"- {_quoted(question)}" for question in questions)]
     return "\n".join([*lines, "---", text.strip(), ""])

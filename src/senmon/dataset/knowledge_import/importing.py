@@ -17,7 +17,13 @@ from senmon.dataset.imports.target import slug as file_slug
 from senmon.dataset.knowledge_import.article_ids import article_ids
 from senmon.dataset.knowledge_import.article_text import article_text
 from senmon.dataset.knowledge_import.faq import FaqReading, gather_faq, named_for_question
-from senmon.dataset.knowledge_import.faq_examples import example_lines
+from senmon.dataset.knowledge_import.faq_examples import (
+    Beside,
+    example_lines,
+    intent_of,
+    referring,
+    short_answer,
+)
 from senmon.dataset.knowledge_import.gathering import Gathered, PageReading, Progress, Remark, gather_pages
 from senmon.dataset.knowledge_import.proposed_facts import ProposedFact, propose_facts, with_facts
 from senmon.dataset.knowledge_import.record import (
@@ -91,10 +97,12 @@ class KnowledgeReport:
 
 @dataclass(slots=True)
 class _Plan:
-    """Everything that will be written, before anything is. `files`: id → text."""
+    """Everything that will be written, before anything is. `files`: id → text; `answered`: those with an
+    `answer`."""
 
     record: ImportRecord
     files: dict[str, str] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
     proposed: list[ProposedFact] = field(default_factory=list)
@@ -219,8 +227,10 @@ def _planned(
         proposed = propose_facts(draft, id, taken)
         plan.proposed += proposed
         facts = with_facts(draft, proposed) if writing.facts else draft.facts
+        answer = short_answer(draft.text, facts) if record.format == "faq" else ""
+        plan.answered |= {id} if answer else set()
         plan.files[id] = article_text(
-            draft.title, draft.text, url=draft.url, facts=facts, questions=draft.questions
+            draft.title, draft.text, url=draft.url, facts=facts, questions=draft.questions, answer=answer
         )
     _complete(plan, ids, mine, edited, old)
     return plan
@@ -263,11 +273,19 @@ def _examples(
     written = plan.proposed if writing.facts else []
     ids = plan.record.ids
     _check_data(source, pack)
+    beside = Beside({ids[draft.key]: draft for draft in gathered.drafts} if _shows_two(pack) else {})
     for draft in gathered.drafts:
         id = ids[draft.key]
         if id in plan.files:
             facts = {fact.name: fact.value for fact in written if fact.article == id}
-            yield from example_lines(draft, id, facts, categories.get(draft.key, ""), source.name)
+            reply = "" if id in plan.answered else referring(draft.text, {**draft.facts, **facts})
+            intent = intent_of(categories.get(draft.key, ""))
+            yield from example_lines(draft, id, reply, intent, source.name, beside)
+
+
+def _shows_two(pack: Pack | None) -> bool:
+    """Whether serving shows a second article beside the right one."""
+    return pack is None or pack.manifest.context.passages > 1
 
 
 def _data_name(source: Path) -> str:
