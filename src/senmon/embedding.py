@@ -32,6 +32,10 @@ BATCH = 32
 CACHED_TEXTS = 512
 #: Calls with at most this many texts go through the cache: messages and queries, not training data.
 CACHED_CALL = 8
+#: So many layers below the last are kept beside it, where there are as many.
+LOWER = 2
+#: Texts computed at a time, and kept together: bounded memory, and an interrupted start loses little.
+SHARD = 16_384
 #: Files of kept vectors; the oldest go first.
 KEPT_SHARDS = 64
 #: A text is cut here before it is tokenised: more can't fit 128 tokens and would only cost time.
@@ -64,8 +68,10 @@ class Encoder:
     def __init__(self, path: Path, digest: str) -> None:
         self.path = path
         self.digest = digest
-        #: Length of a vector.
-        self.dim = int(json.loads((path / "config.json").read_text(encoding="utf-8"))["hidden_size"])
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        #: Length of a vector, and of a row of `layers`.
+        self.dim = int(config["hidden_size"])
+        self.width = self.dim * (1 + min(LOWER, int(config.get("num_hidden_layers", LOWER))))
         self._pooling = _pooling(path)
         self._loading = threading.Lock()
         self._tokenizing = threading.Lock()
@@ -96,24 +102,34 @@ class Encoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32 [n, dim], in the order of `texts`. A text's first 128 tokens count."""
-        if not texts:
-            return np.zeros((0, self.dim), dtype=np.float32)
-        cut = [text[:MAX_CHARACTERS] for text in texts]
-        if len(cut) > CACHED_CALL:
-            return self._kept(cut) if self._folder else self._encode(cut)
-        return np.stack([self._remembered(text) for text in cut])
+        return self._vectors(texts, self.dim)
 
-    def _kept(self, texts: Sequence[str]) -> Vectors:
-        """Vectors by text from the folder's shards; what is missing is computed and becomes a shard."""
+    def layers(self, texts: Sequence[str]) -> Vectors:
+        """float32 [n, width]: `encode`'s vectors, then those of the layers below the last, each of length 1.
+        Lower layers know wordings that the last one has already taken for the same."""
+        return self._vectors(texts, self.width)
+
+    def _vectors(self, texts: Sequence[str], width: int) -> Vectors:
+        if not texts:
+            return np.zeros((0, width), dtype=np.float32)
+        cut = [text[:MAX_CHARACTERS] for text in texts]
+        if len(cut) <= CACHED_CALL:
+            return np.stack([self._remembered(text)[:width] for text in cut])
+        return self._kept(cut, width) if self._folder else np.ascontiguousarray(self._encode(cut)[:, :width])
+
+    def _kept(self, texts: Sequence[str], width: int) -> Vectors:
+        """Vectors by text from the folder's shards; what is missing is computed and becomes shards."""
         assert self._folder is not None
         keys = [_text_key(self.digest, text) for text in texts]
-        found = _read_shards(self._folder, set(keys), self.dim)
+        found = _read_shards(self._folder, set(keys), (self.dim, self.width), width)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-        if missing:
-            computed = self._encode(list(missing.values()))
-            found.update(zip(missing, computed, strict=True))
+        new = list(missing)
+        for start in range(0, len(new), SHARD):
+            part = new[start : start + SHARD]
+            computed = self._encode([missing[key] for key in part])
             with suppress(OSError):  # a full disk costs time at the next start, no more
-                _write_shard(self._folder, list(missing), computed)
+                _write_shard(self._folder, part, computed, self.dim)
+            found.update(zip(part, computed[:, :width].copy(), strict=True))
         return np.stack([found[key] for key in keys])
 
     def _remembered(self, text: str) -> Vectors:
@@ -136,12 +152,12 @@ class Encoder:
                 "input_ids"
             ]
         order = sorted(range(len(texts)), key=lambda row: (len(tokens[row]), row))
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        vectors = np.empty((len(texts), self.width), dtype=np.float32)
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
-            vectors[rows] = _pool(
-                model, [tokens[row] for row in rows], tokenizer.pad_token_id or 0, self._pooling
-            )
+            batch = [tokens[row] for row in rows]
+            lower = self.width // self.dim - 1
+            vectors[rows] = _pool(model, batch, tokenizer.pad_token_id or 0, self._pooling, lower)
         return vectors
 
     def _loaded(self) -> tuple[Any, Any]:
@@ -242,21 +258,21 @@ def _load(path: Path) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def _pool(model: Any, tokens: Sequence[Sequence[int]], pad: int, pooling: str) -> Vectors:
-    """One batch through the model, padded to its own longest text."""
+def _pool(model: Any, tokens: Sequence[Sequence[int]], pad: int, pooling: str, lower: int) -> Vectors:
+    """One batch through the model, padded to its own longest text: the last layer's vectors, then those of
+    `lower` layers below it."""
     import torch
 
     width = max(len(row) for row in tokens)
     ids = torch.tensor([[*row, *[pad] * (width - len(row))] for row in tokens])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens])
     with torch.inference_mode():
-        hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        if pooling == "cls":
-            pooled = hidden[:, 0]
-        else:
-            weight = mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
-        unit: Vectors = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+        given = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        kept = [given.last_hidden_state, *(given.hidden_states[-2 - below] for below in range(lower))]
+        weight = mask.unsqueeze(-1).to(kept[0].dtype)
+        count = weight.sum(1).clamp(min=1)
+        pooled = [one[:, 0] if pooling == "cls" else (one * weight).sum(1) / count for one in kept]
+        unit: Vectors = torch.cat([torch.nn.functional.normalize(one, dim=-1) for one in pooled], -1).numpy()
     return unit
 
 
@@ -264,24 +280,30 @@ def _text_key(digest: str, text: str) -> bytes:
     return hashlib.sha256(f"{digest}\0{text}".encode("utf-8", "replace")).digest()
 
 
-def _read_shards(folder: Path, wanted: set[bytes], dim: int) -> dict[bytes, Vectors]:
+def _read_shards(
+    folder: Path, wanted: set[bytes], shape: tuple[int, int], width: int
+) -> dict[bytes, Vectors]:
     """Vectors of the wanted texts, from every shard that can be read; others are passed over."""
     found: dict[bytes, Vectors] = {}
     for path in sorted(folder.glob("*.npy")):
         with suppress(OSError, ValueError, EOFError):
             rows = np.load(path, allow_pickle=False)
-            if rows.dtype != _shard_type(dim):
+            if rows.dtype != _shard_type(*shape):
                 continue
             keys = [key.tobytes() for key in rows["key"]]
-            found.update((key, rows["vector"][at]) for at, key in enumerate(keys) if key in wanted)
+            known = [at for at, key in enumerate(keys) if key in wanted]
+            vectors = rows["vector"][known]
+            if width > shape[0]:
+                vectors = np.concatenate([vectors, rows["lower"][known].astype(np.float32)], axis=1)
+            found.update(zip([keys[at] for at in known], vectors, strict=True))
     return found
 
 
-def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
+def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors, dim: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    rows = np.zeros(len(keys), dtype=_shard_type(vectors.shape[1]))
+    rows = np.zeros(len(keys), dtype=_shard_type(dim, vectors.shape[1]))
     rows["key"] = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32)
-    rows["vector"] = vectors
+    rows["vector"], rows["lower"] = vectors[:, :dim], vectors[:, dim:]
     path = folder / f"{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}.npy"
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
@@ -292,5 +314,8 @@ def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
         old.unlink(missing_ok=True)
 
 
-def _shard_type(dim: int) -> np.dtype[Any]:
-    return np.dtype([("key", np.uint8, (32,)), ("vector", np.float32, (dim,))])
+def _shard_type(dim: int, width: int) -> np.dtype[Any]:
+    """Lower layers in half precision: they only help to classify."""
+    return np.dtype(
+        [("key", np.uint8, (32,)), ("vector", np.float32, (dim,)), ("lower", np.float16, (width - dim,))]
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from senmon.embedding import Encoder
 from senmon.errors import DataInvalid
-from senmon.routing.continuation import asks
+from senmon.routing.continuation import asks, calculates
 from senmon.routing.corrections import (
     FILE,
     Correction,
@@ -75,10 +75,30 @@ def test_support_maths_support(router: Router) -> None:
 
 def test_a_question_full_of_values_moves_and_a_bare_value_stays(router: Router) -> None:
     assert router.route("can you help me with 5x - 3 = 12 please", "shop").pack == "tutor"
-    assert router.route("5x - 3 = 12", "shop").pack == "shop"
+    for answer in ("x = 4", "3/4", "SO-10432", "12/05/2026", "$25"):
+        assert router.route(answer, "shop").pack == "shop"
     assert asks("can you help me with 5x - 3 = 12")
     assert not asks("sorry, I meant 55124")
     assert not asks("x = 4")
+
+
+def test_an_equation_goes_where_equations_are_solved(router: Router) -> None:
+    """Nobody answers a shop's question with one."""
+    for text in ("5x - 3 = 12", "ok so 8*x + 9 = 33", "3x+5=20"):
+        assert router.route(text, "shop").pack == "tutor", text
+        assert router.route(text, "tutor").pack == "tutor", text
+
+
+@pytest.mark.parametrize("text", ["5x - 3 = 12", "ok so 8*(6+9)-9 = ?", "8*(6+9)-9", "x/2 = 7", "5x=10"])
+def test_sums_and_equations(text: str) -> None:
+    assert calculates(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["x = 4", "3/4", "12/05/2026", "2026-11-22", "A-12-33", "+49 30 123-456", "is it 42?"]
+)
+def test_values_are_no_sums(text: str) -> None:
+    assert not calculates(text)
 
 
 def test_leanings_add_up_over_turns(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ import numpy as np
 from senmon.errors import RouterUnfit
 from senmon.routing.classifier import Classifier
 from senmon.routing.features import Vocabulary
+from senmon.routing.kernel import Kernel
+from senmon.routing.layers import Layers
 from senmon.routing.model import RouterModel
 from senmon.routing.routes import Identity, identity_key
 
@@ -84,7 +86,11 @@ def _arrays(model: RouterModel) -> dict[str, Any]:
         "bias": model.classifier.bias,
         "vectors": model.vectors.astype(np.float16),
         "owner": model.owner,
+        "centre": model.classifier.layers.centre,
+        "directions": model.classifier.layers.directions,
     }
+    if (kernel := model.classifier.kernel) is not None:
+        arrays |= {"points": kernel.points.astype(np.float16), "kernel": kernel.weights}
     if model.tfidf is not None:
         arrays |= {
             "rows_data": model.tfidf.data.astype(np.float32),
@@ -96,8 +102,16 @@ def _arrays(model: RouterModel) -> dict[str, Any]:
 
 def _model(data: Mapping[str, Any], arrays: Mapping[str, Any]) -> RouterModel:
     terms = tuple(data["terms"])
-    classifier = Classifier(arrays["dense"], arrays["sparse"].astype(np.float32), arrays["bias"])
+    layers = Layers(arrays["vectors"].shape[1], arrays["centre"], arrays["directions"])
+    kernel = None
+    if "points" in arrays:
+        kernel = Kernel(arrays["points"].astype(np.float32), arrays["kernel"])
+    classifier = Classifier(
+        arrays["dense"], arrays["sparse"].astype(np.float32), arrays["bias"], layers, kernel
+    )
     if classifier.sparse.shape != (len(terms), len(data["intents"])):
+        raise ValueError("shapes do not belong together")
+    if kernel is not None and kernel.weights.shape != (len(kernel.points), len(data["intents"])):
         raise ValueError("shapes do not belong together")
     return RouterModel(
         packs=tuple(data["names"]),

@@ -50,6 +50,9 @@ _ANSWERS_NOTHING = re.compile(r"^[\W_]*$")
 _VALUE = re.compile(
     r"^(?:[#$€£]?[\w.+-]*\d[\w.+%/:-]*|[a-z]|[^\s@]+@[^\s@]+\.[a-z]{2,}|[\W_]+)$", re.IGNORECASE
 )
+#: A sign of arithmetic between two operands, brackets aside.
+_OPERATION = re.compile(r"(?<=[\w)])\s*([-+*/^×÷·])\s*(?=[\w(])")
+_PRODUCT = re.compile(r"\d[a-z]\b", re.IGNORECASE)
 #: Splits `3x+5=20` and keeps `don't` and `SO-1042` whole.
 _TOKEN = re.compile(r"[^\s,;!?()\[\]{}=+*/^<>|\"“”]+")
 
@@ -82,6 +85,15 @@ def asks(text: str) -> bool:
     words = [_word(token) for token in _TOKEN.findall(text.replace("’", "'"))]
     little = sum(word in _LITTLE_WORDS and not word.isdigit() for word in words if len(word) > 1)
     return little >= ASKING_WORDS and not _CORRECTION.match(text.strip()) and not refers_back(text)
+
+
+def calculates(text: str) -> bool:
+    """Whether `text` states an equation or a sum: `5x - 3 = 12` and `8*(6+9)-9` do; `x = 4`, `3/4`,
+    a date, an order's number do not, they answer something."""
+    signs = _OPERATION.findall(text)
+    if "=" in text:
+        return bool(signs) or bool(_PRODUCT.search(text))
+    return len(signs) >= 2 and any(sign not in "-/" for sign in signs)
 
 
 def refers_back(text: str) -> bool:

@@ -21,10 +21,8 @@ BATCH = 256
 #: Passes over the data: as many as give `STEPS` steps, within these bounds.
 STEPS = 240
 PASSES = (4, 30)
-#: Heads without and with label smoothing are averaged: the one knows intents better, the other strangers.
-SMOOTHINGS = (0.0, 0.1)
-#: With thousands of classes one head must do.
-SMOOTHING_OF_MANY = 0.1
+#: Label smoothing: without it strangers are told apart worse.
+SMOOTHING = 0.1
 SHRINKAGE = 1e-6
 MOMENTS = (0.9, 0.99)
 #: Up to here every step compares all classes; above, those of a group of packs of about this size.
@@ -84,7 +82,6 @@ class _Plan:
 
     passes: int
     total: int
-    smoothing: float
     done: int = field(default=0)
 
     def rate(self) -> float:
@@ -97,13 +94,6 @@ def descend(rows: Rows, owners: NDArray[np.int64]) -> tuple[Floats, Floats, Floa
 
     `owners[class]` is the pack of a class, −1 for class 0 (*none*), which takes part in every comparison.
     """
-    smoothings = SMOOTHINGS if len(owners) <= TOGETHER else (SMOOTHING_OF_MANY,)
-    heads = [_head(rows, owners, smoothing) for smoothing in smoothings]
-    dense, sparse, bias = (np.asarray(sum(parts) / len(heads)) for parts in zip(*heads, strict=True))
-    return dense, sparse, bias
-
-
-def _head(rows: Rows, owners: NDArray[np.int64], smoothing: float) -> tuple[Floats, Floats, Floats]:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     classes, present = len(owners), np.unique(rows.labels)
@@ -112,7 +102,7 @@ def _head(rows: Rows, owners: NDArray[np.int64], smoothing: float) -> tuple[Floa
     batch = max(8, min(BATCH, len(rows) // 8))
     per_pass = -(-max(len(rows), 1) // batch)
     passes = int(np.clip(-(-STEPS // per_pass), *PASSES))
-    plan = _Plan(passes, passes * per_pass, smoothing)
+    plan = _Plan(passes, passes * per_pass)
     with threadpool_limits(1, user_api="blas"):  # small products: threads only wait for each other
         for turn in range(passes if len(present) > 1 else 0):
             for group in _groups(rows, owners, present, turn, numbers):
@@ -173,20 +163,20 @@ def _walk(
     numbers.shuffle(mine)
     for start in range(0, len(mine), batch):
         chosen = rows.take(mine[start : start + batch])
-        gradients = _gradients(part.values, chosen, np.searchsorted(group, chosen.labels), plan.smoothing)
+        gradients = _gradients(part.values, chosen, np.searchsorted(group, chosen.labels))
         _step(part, gradients, plan.rate())
     if not whole:
         weights.put(group, part)
         weights.steps = part.steps
 
 
-def _gradients(values: list[Floats], rows: Rows, labels: NDArray[np.int64], smoothing: float) -> list[Floats]:
+def _gradients(values: list[Floats], rows: Rows, labels: NDArray[np.int64]) -> list[Floats]:
     dense, sparse, bias = values
     logits = rows.vectors @ dense + rows.tfidf @ sparse + bias
     errors = np.exp(logits - logits.max(axis=1, keepdims=True))
     errors /= errors.sum(axis=1, keepdims=True)
-    errors -= smoothing / errors.shape[1]
-    errors[np.arange(len(labels)), labels] -= 1 - smoothing
+    errors -= SMOOTHING / errors.shape[1]
+    errors[np.arange(len(labels)), labels] -= 1 - SMOOTHING
     errors *= (rows.weights / len(labels))[:, None]
     return [rows.vectors.T @ errors, rows.tfidf.T @ errors, errors.sum(axis=0)]
 

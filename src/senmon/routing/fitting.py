@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from senmon.embedding import Encoder
 from senmon.routing.calibration import thresholds
 from senmon.routing.classifier import Classifier, pool
+from senmon.routing.descent import TOGETHER
 from senmon.routing.features import Floats, Vocabulary
+from senmon.routing.layers import Layers
 from senmon.routing.model import NONE, RouterModel, encode, nearest
 from senmon.routing.out_of_scope import NEAR, NEAR_TFIDF, foreign, outside
 from senmon.routing.routes import PackRoutes
@@ -28,8 +30,9 @@ CORRECTED = 4.0
 
 @dataclass(frozen=True)
 class _Rows:
-    """Encoded texts with their classes, packs (−1: none) and weights."""
+    """Encoded texts (`dim`: length of one layer's vector), their classes, packs (−1: none) and weights."""
 
+    dim: int
     vectors: Floats
     tfidf: Any
     labels: NDArray[np.int64]
@@ -39,10 +42,11 @@ class _Rows:
     @property
     def nearness_rows(self) -> Any:
         """What cosines are taken of."""
-        return self.vectors if self.vectors.shape[1] else self.tfidf
+        return self.vectors[:, : self.dim] if self.vectors.shape[1] else self.tfidf
 
     def take(self, chosen: NDArray[np.bool_]) -> _Rows:
         return _Rows(
+            self.dim,
             self.vectors[chosen],
             self.tfidf[chosen],
             self.labels[chosen],
@@ -63,7 +67,8 @@ class _Reading:
     def rows(self, texts: Sequence[str], labels: Sequence[int]) -> _Rows:
         owner = np.array([self.intents[label][0] for label in labels], dtype=np.int32)
         return _Rows(
-            encode(self.encoder, texts),
+            self.dim,
+            encode(self.encoder, texts, wide=len(self.intents) <= TOGETHER),
             self.vocabulary.matrix(texts),
             np.array(labels, dtype=np.int64),
             owner,
@@ -73,6 +78,10 @@ class _Reading:
     @property
     def owners(self) -> list[int]:
         return [pack for pack, _ in self.intents]
+
+    @property
+    def dim(self) -> int:
+        return self.encoder.dim if self.encoder is not None else 0
 
     @property
     def near(self) -> float:
@@ -89,13 +98,14 @@ def fit_model(routes: Sequence[PackRoutes], encoder: Encoder | None) -> RouterMo
     known = reading.rows([one.text for one in chosen], [one.label for one in chosen])
     known = _with_corrections(known, routes, reading)
     none = _negatives(routes, known, reading)
-    scores = _calibration_scores(chosen, known, none, reading)
+    layers = Layers.learn(known.vectors, reading.dim)
+    scores = _calibration_scores(chosen, known, none, reading, layers)
     return RouterModel(
         packs=tuple(one.pack for one in routes),
         intents=intents,
         vocabulary=vocabulary,
-        classifier=_fit(known, none, reading),
-        vectors=known.vectors.astype(np.float16).astype(np.float32),
+        classifier=_fit(known, none, reading, layers),
+        vectors=known.vectors[:, : reading.dim].astype(np.float16).astype(np.float32),
         tfidf=None if encoder is not None else known.tfidf,
         owner=known.owner,
         thresholds=thresholds(scores, [one.promise for one in routes]),
@@ -131,6 +141,7 @@ def _with_corrections(known: _Rows, routes: Sequence[PackRoutes], reading: _Read
         place = int(np.flatnonzero(mine)[-1]) + 1  # owners must go on ascending
         count = len(one.corrections)
         known = _Rows(
+            known.dim,
             np.concatenate([known.vectors[:place], rows.vectors, known.vectors[place:]]),
             sparse.vstack([known.tfidf[:place], rows.tfidf, known.tfidf[place:]]).tocsr(),
             np.concatenate([known.labels[:place], labels, known.labels[place:]]),
@@ -167,6 +178,7 @@ def _with_refusals(none: _Rows, refusals: Sequence[str], reading: _Reading) -> _
         return none
     rows = reading.rows(refusals, [NONE] * len(refusals))
     return _Rows(
+        none.dim,
         np.concatenate([none.vectors, rows.vectors]),
         sparse.vstack([none.tfidf, rows.tfidf]).tocsr(),
         np.concatenate([none.labels, rows.labels]),
@@ -176,7 +188,7 @@ def _with_refusals(none: _Rows, refusals: Sequence[str], reading: _Reading) -> _
 
 
 def _calibration_scores(
-    chosen: Sequence[Labelled], known: _Rows, none: _Rows, reading: _Reading
+    chosen: Sequence[Labelled], known: _Rows, none: _Rows, reading: _Reading, layers: Layers
 ) -> list[Floats]:
     """Per pack the scores of its messages, each by a classifier that did not see it.
 
@@ -188,7 +200,7 @@ def _calibration_scores(
         unseen = (out == number) & np.isin(known.labels, known.labels[out != number])
         if unseen.any():  # an intent's only example says nothing of unseen ones
             seen = known.take(out != number)
-            scores[unseen] = _scores(_fit(seen, none, reading), seen, known.take(unseen), reading)
+            scores[unseen] = _scores(_fit(seen, none, reading, layers), seen, known.take(unseen), reading)
     return [scores[(known.owner == pack) & ~np.isnan(scores)] for pack in range(reading.packs)]
 
 
@@ -203,7 +215,7 @@ def _folds(chosen: Sequence[Labelled], known: _Rows) -> NDArray[np.int64]:
     return folds
 
 
-def _fit(known: _Rows, none: _Rows, reading: _Reading) -> Classifier:
+def _fit(known: _Rows, none: _Rows, reading: _Reading, layers: Layers) -> Classifier:
     from scipy import sparse
 
     return Classifier.fit(
@@ -211,6 +223,7 @@ def _fit(known: _Rows, none: _Rows, reading: _Reading) -> Classifier:
         sparse.vstack([known.tfidf, none.tfidf]).tocsr(),
         np.concatenate([known.labels, none.labels]),
         reading.owners,
+        layers,
         np.concatenate([known.emphasis, none.emphasis]),
     )
 

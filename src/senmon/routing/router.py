@@ -17,7 +17,7 @@ import numpy as np
 from senmon.embedding import Encoder
 from senmon.errors import RouterUnfit
 from senmon.routing.artifact import RouterCard, read, write
-from senmon.routing.continuation import A_VALUE, asks, continuation, refers_back
+from senmon.routing.continuation import A_VALUE, asks, calculates, continuation, refers_back
 from senmon.routing.fitting import fit_model
 from senmon.routing.model import Evidence, RouterModel
 from senmon.routing.routes import PackRoutes, identities, router_key
@@ -30,7 +30,7 @@ SWITCH_MARGIN = 0.15
 LEAST_LEAD = 0.05
 FADING = 0.5
 REMEMBERED = 3
-#: A lead that moves even a message of values, where it asks for something.
+#: A lead that moves even a message of values, where it asks for something or states a sum.
 STRONG_LEAD = 0.3
 #: p(none) from which a message that no pack wants ends the current pack's turn.
 NONE_CERTAIN = 0.5
@@ -144,7 +144,8 @@ class Router:
         best = int(np.argmax(scores))
         follows = continuation(text)
         lead = float(scores[best] - scores[current])
-        if follows and not (follows == A_VALUE and lead >= STRONG_LEAD and asks(text)):
+        new = follows == A_VALUE and lead >= STRONG_LEAD and (asks(text) or calculates(text))
+        if follows and not new:
             return self._answer(evidence, current, follows)
         if (intent := self._never_switching(evidence)) is not None:
             return self._answer(evidence, current, f"{intent} never switches")
@@ -174,9 +175,10 @@ class Router:
         return lead >= SWITCH_MARGIN
 
     def _never_switching(self, evidence: Evidence) -> str | None:
-        """The likeliest intent of any pack, where it is one that never switches."""
+        """The likeliest intent of any pack, where it is one that never switches and likelier than *none*."""
         pack, intent = self._likeliest(evidence)
-        return intent if intent in self._always.get(pack, ()) else None
+        known = evidence.none <= float(evidence.intents[1:].max(initial=0.0))
+        return intent if known and intent in self._always.get(pack, ()) else None
 
     def _answer(self, evidence: Evidence, pack: int, reason: str) -> RouteChoice:
         mine = [at for at, (owner, _) in enumerate(self._model.intents) if owner == pack]
