@@ -484,6 +484,7 @@ export class Chat {
 
   /** Everything there is has been seen, in all tabs. */
   read(): void {
+    if (this.phase === "idle" || this.phase === "loading") return;
     const seen = String(this.answers());
     if (!this.unread && this.shelf.get("seen") === seen) return;
     this.unread = 0;

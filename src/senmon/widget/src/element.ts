@@ -132,7 +132,7 @@ export class SenmonChat extends LitElement {
         emit: (event, detail) => this.emit(event, detail),
         visible: () => this.open && this.panel === "chat" && document.visibilityState === "visible",
       },
-      () => this.pack || null,
+      () => this.packOf(this.pack)?.name ?? null,
     );
   }
 

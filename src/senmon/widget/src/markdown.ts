@@ -12,7 +12,7 @@ const REL = "noopener noreferrer nofollow ugc";
 
 type Piece = TemplateResult | unknown;
 
-/** Text in one node that only ever grows: a selection in it survives. */
+/** Text in one node that changes at its end only: a selection in it survives. */
 class GrowingText extends Directive {
   private node: Text | null = null;
 
@@ -31,8 +31,10 @@ class GrowingText extends Directive {
     }
     const now = this.node.data;
     if (text !== now) {
-      if (text.startsWith(now)) this.node.appendData(text.slice(now.length));
-      else this.node.data = text;
+      // Only what differs at the end: a range that ends before it stays.
+      let same = 0;
+      while (same < now.length && now[same] === text[same]) same += 1;
+      this.node.replaceData(same, now.length - same, text.slice(same));
     }
     return noChange;
   }

@@ -16,7 +16,12 @@ export class Tabs {
 
   listen(): void {
     if (this.channel || typeof BroadcastChannel === "undefined") return;
-    this.channel = new BroadcastChannel(`senmon:${this.name}`);
+    try {
+      this.channel = new BroadcastChannel(`senmon:${this.name}`);
+    } catch {
+      // A frame that may not store anything: it is alone.
+      return;
+    }
     this.channel.onmessage = ({ data }) => {
       if (data && typeof data.kind === "string") this.hear(data as News);
     };
@@ -26,10 +31,20 @@ export class Tabs {
     this.channel?.postMessage({ kind, conversation: conversation ?? null });
   }
 
-  /** Does `work` while no other tab does it; at once where the browser has no locks. */
+  /** Does `work` while no other tab does it; at once where the browser has no locks or refuses them. */
   async alone<T>(what: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (!navigator.locks) return work();
-    return navigator.locks.request(`senmon:${this.name}:${what}`, { signal }, work) as Promise<T>;
+    let begun = false;
+    const locked = (): Promise<T> => {
+      begun = true;
+      return work();
+    };
+    try {
+      return (await navigator.locks.request(`senmon:${this.name}:${what}`, { signal }, locked)) as T;
+    } catch (error) {
+      if (begun || signal?.aborted) throw error;
+      return work();
+    }
   }
 
   close(): void {
