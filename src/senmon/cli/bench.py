@@ -87,7 +87,7 @@ def _peer_rows(clinc: Clinc, encoder: Encoder, peer: Path | None, seeds: int, no
 @app.command()
 def packs(
     count: Annotated[int, typer.Option(min=2, max=5000, help="How many packs, of 10 intents each.")] = 1000,
-    each: Annotated[int, typer.Option(min=2, max=100, help="Examples of an intent.")] = 10,
+    each: Annotated[int, typer.Option(min=2, max=11, help="Examples of an intent.")] = 10,
     words: Annotated[bool, typer.Option("--words", help="Without the sentence encoder.")] = False,
     json: Json = False,
 ) -> None:
