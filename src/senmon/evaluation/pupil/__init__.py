@@ -1,0 +1,1 @@
+"""A simulated pupil with a misconception, and tutors to teach it."""

@@ -1,0 +1,1 @@
+"""Suites that go through the whole assistant: routing, retrieval, model, actions, checks."""
