@@ -54,6 +54,8 @@ def compose() -> None:
         generating,
         importing,
         importing_rasa,
+        improve,
+        inbox,
         packs,
         serving,
         sites,
@@ -77,6 +79,9 @@ def compose() -> None:
     app.add_typer(generating.app, name="review", rich_help_panel="Packs")
     app.command(rich_help_panel="Adapters")(tuning.tune)
     app.command(name="eval", rich_help_panel="Adapters")(tuning.eval)
+    app.add_typer(inbox.app, name="inbox", rich_help_panel="Learn")
+    app.command(rich_help_panel="Learn")(improve.improve)
+    app.command(rich_help_panel="Learn")(improve.gaps)
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
     app.add_typer(corrections.app, name="corrections", rich_help_panel="Packs")

@@ -152,13 +152,16 @@ async def judged(
     watch = await looked(store, course, turns=turns)
     promoted = adapters.promoted(course.pack)
     if promoted is None or promoted.version != course.version:
+        last = (adapters.history(course.pack) or ({},))[-1]
+        if last.get("event") == "rollback" and last.get("before") == course.version:
+            return watch, keep(home, course, phase="rolled back", reasons=(str(last.get("reason", "")),))
         return watch, keep(home, course, phase="kept", reasons=("another version was promoted meanwhile",))
     if watch.fallen:
         words = "; ".join(
             f"{one.name}: {one.before.value:.1%} → {one.after.value:.1%} of {one.after.n} turns"
             for one in watch.fallen
         )
-        # A process that dies between the two finds another version promoted next time, and lets it be.
+        # A process that dies between the two finds the rollback in the adapters' history next time.
         rollback(adapters, course.pack, reason=f"improvement {course.id}: {words}")
         return watch, keep(home, course, phase="rolled back", reasons=(words,))
     if watch.turns >= turns:

@@ -12,7 +12,8 @@ from senmon.dataset.example import Dataset, Example
 from senmon.packs.jsonl import read_jsonl
 from senmon.packs.pack import Pack
 
-Method = Literal["templates", "paraphrase", "noise", "self-instruct"]
+#: `traffic`: proposed from what visitors wrote (`senmon gaps`).
+Method = Literal["templates", "paraphrase", "noise", "self-instruct", "traffic"]
 METHODS: tuple[Method, ...] = ("templates", "paraphrase", "noise", "self-instruct")
 
 
