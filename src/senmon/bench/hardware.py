@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -22,6 +23,8 @@ class Hardware:
     threads: int
     flops: float
     bytes: float
+    #: The same in bf16; None where it is not faster.
+    half_flops: float | None = None
 
     def seconds(self, flops: float, bytes: float) -> float:
         """The least time for so much arithmetic on so much memory (Williams et al. 2009, the roofline)."""
@@ -29,14 +32,19 @@ class Hardware:
 
 
 @torch.inference_mode()
-def measure_hardware() -> Hardware:
-    """With torch's present number of threads; about a second."""
+def measure_hardware(pick: Callable[[list[float]], float] = min) -> Hardware:
+    """With torch's present number of threads; about a second. `pick` chooses among repetitions: `min` for
+    the best, a median for what the machine gives while others use it."""
     threads = torch.get_num_threads()
     left, right = torch.ones(_ROWS, _SIDE), torch.ones(_SIDE, _SIDE)
     big = torch.ones(_READ)
-    product = _best(_products(left, right))
-    read = _best([lambda: big.sum()])
-    return Hardware(_processor(), threads, 2 * _ROWS * _SIDE * _SIDE / product, 4 * _READ / read)
+    product = _seconds(_products(left, right), pick)
+    read = _seconds([big.sum], pick)
+    half = _seconds(_halves(left, right), pick)
+    flops = 2.0 * _ROWS * _SIDE * _SIDE
+    return Hardware(
+        _processor(), threads, flops / product, 4 * _READ / read, flops / half if half < product else None
+    )
 
 
 def _products(left: torch.Tensor, right: torch.Tensor) -> list[Callable[[], object]]:
@@ -47,22 +55,29 @@ def _products(left: torch.Tensor, right: torch.Tensor) -> list[Callable[[], obje
     return ways
 
 
-def _best(ways: list[Callable[[], object]]) -> float:
-    """The least CPU seconds per thread; other programs on the machine do not count."""
+def _halves(left: torch.Tensor, right: torch.Tensor) -> list[Callable[[], object]]:
+    one, other = left.bfloat16(), right.bfloat16()
+    return [lambda: one @ other]
+
+
+def _seconds(ways: list[Callable[[], object]], pick: Callable[[list[float]], float]) -> float:
+    """CPU seconds per thread of the best way; waiting for other programs does not count."""
     found = []
     for way in ways:
         way()
+        spent = []
         for _ in range(_REPETITIONS):
             start = time.process_time()
             way()
-            found.append(time.process_time() - start)
+            spent.append(time.process_time() - start)
+        found.append(pick(spent))
     return min(found) / torch.get_num_threads()
 
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()

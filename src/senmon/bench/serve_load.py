@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 RANK, ALPHA = 16, 32.0
 #: Size of the random B: enough to change what is said, little enough to keep it language.
 SIZE = 0.01
-WORDS = (
+WORDS = (  # noqa: SIM905
     "the order came late and I would like to know when money for returned boots is paid back because my "
     "sister wants to buy a red garden chair with two small tables before summer begins in the north please "
     "tell me how long that takes what it costs and whether somebody can help on Sunday morning thank you"
@@ -54,15 +55,14 @@ def write_adapters(base: BaseFiles, model: torch.nn.Module, folder: Path, count:
 
 
 def _write(base: BaseFiles, shapes: dict[str, tuple[int, int]], folder: Path, seed: int) -> Adapter:
-    numbers = torch.Generator().manual_seed(seed)
+    numbers, at = _numbers(), 7919 * seed
     tensors = {}
     for name, (width, height) in shapes.items():
-        a = torch.randn(RANK, width, generator=numbers) * width**-0.5
-        b = torch.randn(height, RANK, generator=numbers) * SIZE
-        tensors |= {
-            f"base_model.model.{name}.lora_A.weight": a.half(),
-            f"base_model.model.{name}.lora_B.weight": b.half(),
-        }
+        for factor, rows, columns, size in (("A", RANK, width, width**-0.5), ("B", height, RANK, SIZE)):
+            at = at % (len(numbers) - rows * columns)
+            part = numbers[at : at + rows * columns].view(rows, columns) * size
+            tensors[f"base_model.model.{name}.lora_{factor}.weight"] = part.half()
+            at += rows * columns
     folder.mkdir(parents=True)
     save_file(tensors, folder / "adapter_model.safetensors")
     config = LoraConfig(
@@ -73,6 +73,12 @@ def _write(base: BaseFiles, shapes: dict[str, tuple[int, int]], folder: Path, se
         pack=folder.name, base_digest=base.digest, rank=RANK, alpha=ALPHA, rslora=True, target_modules=LINEARS
     )
     return Adapter(folder.name, version_of(folder), folder, card)
+
+
+@cache
+def _numbers() -> torch.Tensor:
+    """Normal numbers that every adapter takes its own stretch of."""
+    return torch.randn(1 << 22, generator=torch.Generator().manual_seed(0))
 
 
 def make_asks(
@@ -96,7 +102,7 @@ def make_asks(
 
 
 def prompt_of(renderer: Renderer, prefix: int, message: int, *, seed: int, turn: int) -> tuple[Message, ...]:
-    """A system message of about `prefix` tokens (the same for the same seed) and one of about `message`, by `turn`."""
+    """A system message of about `prefix` tokens, by `seed`, and one of about `message`, by `turn`."""
     draw = random.Random(seed)
     system = _grown(renderer, draw, prefix, lambda text: (Message("system", text),))
     more = prefix + message
@@ -112,14 +118,14 @@ def _prompt(
     return messages, tuple(renderer.prompt(messages))
 
 
-def _grown(renderer: Renderer, draw: random.Random, tokens: int, wrap: object) -> tuple[Message, ...]:
+def _grown(
+    renderer: Renderer, draw: random.Random, tokens: int, wrap: Callable[[str], tuple[Message, ...]]
+) -> tuple[Message, ...]:
     words = [draw.choice(WORDS)]
     while True:
         longer = [*words, draw.choice(WORDS)]
-        messages: tuple[Message, ...] = wrap(" ".join(longer))  # type: ignore[operator]
-        if len(renderer.prompt(messages)) > tokens:
-            result: tuple[Message, ...] = wrap(" ".join(words))  # type: ignore[operator]
-            return result
+        if len(renderer.prompt(wrap(" ".join(longer)))) > tokens:
+            return wrap(" ".join(words))
         words = longer
 
 

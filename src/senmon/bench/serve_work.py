@@ -25,13 +25,15 @@ class Shape:
     head: int
     keys_values: int
     heads: int
+    vocabulary: int
 
     @classmethod
     def of(cls, base: BaseFiles) -> Shape:
         config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
         hidden, middle = config["hidden_size"], config["intermediate_size"]
         size = config.get("head_dim") or hidden // config["num_attention_heads"]
-        q, kv = config["num_attention_heads"] * size, config.get("num_key_value_heads", 1) * size
+        heads = config["num_attention_heads"]
+        q, kv = heads * size, (config.get("num_key_value_heads") or heads) * size
         pairs = [
             (hidden, q),
             (hidden, kv),
@@ -50,6 +52,7 @@ class Shape:
             hidden * config["vocab_size"],
             2 * kv,
             q,
+            config["vocab_size"],
         )
 
 

@@ -42,6 +42,9 @@ class Spread:
     def of(cls, values: Sequence[float]) -> Spread:
         return cls(statistics.median(values), min(values), max(values))
 
+    def times(self, factor: float) -> Spread:
+        return Spread(factor * self.median, factor * self.low, factor * self.high)
+
     def text(self, digits: int = 1) -> str:
         return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
 

@@ -46,6 +46,7 @@ def compose() -> None:
         adapters,
         base,
         bench,
+        bench_speed,
         chatting,
         checking,
         corrections,
@@ -85,6 +86,8 @@ def compose() -> None:
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
     app.add_typer(corrections.app, name="corrections", rich_help_panel="Packs")
+    for measured in (bench_speed.serve, bench_speed.tune, bench_speed.overhead):
+        bench.app.command()(measured)
     app.add_typer(bench.app, name="bench", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)
 
