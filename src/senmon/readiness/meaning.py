@@ -20,6 +20,7 @@ from senmon.readiness.findings import Finding, finding, shortened
 from senmon.readiness.repetition import ExamItem
 from senmon.routing.classifier import Classifier
 from senmon.routing.features import Vocabulary
+from senmon.routing.layers import Layers
 
 #: Distinct training requests that are encoded, and exam items beside them.
 MOST_REQUESTS = 600
@@ -80,7 +81,10 @@ class Meaning:
 
 @dataclass(frozen=True)
 class _Sample:
+    """`wide` are what the router reads, `vectors` their part of the encoder's last layer."""
+
     examples: tuple[Example, ...]
+    wide: Vectors
     vectors: Vectors
 
     @property
@@ -95,9 +99,10 @@ def measure_meaning(
     asked = [item for item in items if len(user_turns(item.messages)) == 1][:MOST_ITEMS]
     beside = list(negatives)[: MOST_ITEMS // 2]
     texts = [*(one.request for one in chosen), *(user_turns(item.messages)[0] for item in asked), *beside]
-    vectors = encoder.encode(texts) if texts else np.zeros((0, encoder.dim), dtype=np.float32)
+    wide = encoder.layers(texts)
+    vectors = np.ascontiguousarray(wide[:, : encoder.dim])
     own, rest = vectors[: len(chosen)], vectors[len(chosen) :]
-    known = _Sample(tuple(chosen), own)
+    known = _Sample(tuple(chosen), wide[: len(chosen)], own)
     threshold = calibrated(known)
     accuracy, blurs = confusion(known)
     found = (
@@ -190,10 +195,12 @@ def confusion(known: _Sample) -> tuple[float | None, tuple[Blur, ...]]:
     matrix = Vocabulary.learn(texts).matrix(texts)
     guessed = np.zeros(len(rows), dtype=np.int64)
     owners = [-1, *[0] * len(names)]  # one pack; class 0 is *none*, of which there are no examples
+    wide = known.wide[rows]
     for fold in range(FOLDS):
         out = folds == fold
-        model = Classifier.fit(known.vectors[rows[~out]], matrix[~out], labels[~out] + 1, owners)
-        guessed[out] = model.probabilities(known.vectors[rows[out]], matrix[out])[:, 1:].argmax(axis=1)
+        layers = Layers.learn(wide[~out], known.vectors.shape[1])
+        model = Classifier.fit(wide[~out], matrix[~out], labels[~out] + 1, owners, layers)
+        guessed[out] = model.probabilities(wide[out], matrix[out])[:, 1:].argmax(axis=1)
     wrong = Counter(zip(labels[guessed != labels].tolist(), guessed[guessed != labels].tolist(), strict=True))
     vectors = known.vectors[rows]
     blurs = (_blur(names, texts, vectors, labels, pair, count) for pair, count in wrong.most_common(PAIRS))
