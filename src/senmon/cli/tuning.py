@@ -53,8 +53,8 @@ def eval(  # the command's name
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="Measure the whole assistant: `requests`, `turns`, `pupil`, `offtopic`, `latency`, `checks` or "
-            "`all`; repeatable. Without it: held-out examples and the pack's own suites."
+            help="Measure the whole assistant: `requests`, `turns`, `pupil`, `offtopic`, `latency`, `checks` "
+            "or `all`; repeatable. Without it: held-out examples and the pack's own suites."
         ),
     ] = None,
     base_only: Annotated[bool, typer.Option("--base-only", help="Suites: the bare base alone.")] = False,
@@ -73,8 +73,8 @@ def eval(  # the command's name
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for eval.json, eval.md and eval.html (router.json, router.png); with a name that ends in "
-            "`.md`: every suite, written as a page with its JSON and plots beside it."
+            help="Folder for eval.json, eval.md and eval.html (router.json, router.png); with a name that "
+            "ends in `.md`: every suite, written as a page with its JSON and plots beside it."
         ),
     ] = None,
     packs: Annotated[
@@ -85,10 +85,10 @@ def eval(  # the command's name
 ) -> None:
     """Compare an adapter with the bare base, with intervals.
 
-    On held-out examples and the pack's own suites; with `--suite` (or a page as `--output`) by whole conversations
-    on blind texts, judged by oracles that share nothing with the checks (docs/evaluation.md). Exit 1 when an
-    adapter is not better than the bare base on a suite. What a run has measured is kept: after Ctrl-C the same
-    command goes on.
+    On held-out examples and the pack's own suites; with `--suite` (or a page as `--output`) by whole
+    conversations on blind texts, judged by oracles that share nothing with the checks (docs/evaluation.md).
+    Exit 1 when an adapter is not better than the bare base on a suite. What a run has measured is kept: after
+    Ctrl-C the same command goes on.
 
     `senmon eval router` asks the router what it did not learn instead: promised and achieved in-scope rates,
     misroutes, confusion, strangers, and 200 mixed conversations.

@@ -1,9 +1,11 @@
+# ruff: noqa: E501 -- one pattern a line reads best
 """Dates in replies, in whatever format, as far as they are told."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -70,10 +72,8 @@ class Day:
     def known(self) -> dict[str, int]:
         values = {"year": self.year, "month": self.month, "day": self.day, "weekday": self.weekday}
         if None not in (self.year, self.month, self.day):
-            try:
+            with suppress(ValueError):
                 values["weekday"] = date(self.year or 1, self.month or 1, self.day or 1).weekday()
-            except ValueError:
-                pass
         return {name: value for name, value in values.items() if value is not None}
 
 

@@ -1,10 +1,11 @@
+# ruff: noqa: E501 -- one pattern a line reads best
 """What a reply says was done or will be done, against what actions and articles say."""
 
 from __future__ import annotations
 
 import re
 
-from senmon.evaluation.oracle.evidence import Said, lines
+from senmon.evaluation.oracle.evidence import Said
 
 #: Participle → what a result holds when it is so (any of these).
 DONE = {

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- one pattern a line reads best
 """Facts in a reply that nothing supports: a second implementation, for judging what the checks let through.
 
 The text is read once, the most telling things first (links, ids, dates, times, amounts, shares), each blanked

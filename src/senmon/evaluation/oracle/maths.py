@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- one pattern a line reads best
 """Whether a reply's mathematics is true: a second implementation, for judging what the checks let through."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- texts and patterns, one a line
 """Numbers in English text, in digits and in words, each with the word that follows it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- one pattern a line reads best
 """Rules of school mathematics in words, and whether a sentence turns one round."""
 
 from __future__ import annotations

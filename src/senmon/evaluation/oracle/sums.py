@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- one pattern a line reads best
 """Sums and equations in text, by a parser of its own: tokens → a tree of closures → exact fractions.
 
 Nothing is transformed symbolically. Whether two expressions are equal is seen by putting in random rational
@@ -70,9 +71,9 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (rf"(?i)\b(?:subtract|subtracting|take|taking) {_N} (?:away )?from {_N}{_GIVES} (?=-?\d)", r"\2-\1="),
     (rf"(?i)\b(?:multiply|multiplying) {_N} (?:by|and|with) {_N}{_GIVES} (?=-?\d)", r"\1*\2="),
     (rf"(?i)\b(?:divide|dividing) {_N} by {_N}{_GIVES} (?=-?\d)", r"\1/\2="),
-    (rf"(?i)\bis (?:bigger|larger|greater|more) than (?=-?[\d(])", ">"),
-    (rf"(?i)\bis (?:smaller|less|lower) than (?=-?[\d(])", "<"),
-    (rf"(?i){_N} out of {_N}", r"(\1/\2)"), (rf"(?i)(?<=[\d)]) leaves (?=-?\d)", "="),
+    (r"(?i)\bis (?:bigger|larger|greater|more) than (?=-?[\d(])", ">"),
+    (r"(?i)\bis (?:smaller|less|lower) than (?=-?[\d(])", "<"),
+    (rf"(?i){_N} out of {_N}", r"(\1/\2)"), (r"(?i)(?<=[\d)]) leaves (?=-?\d)", "="),
 )  # fmt: skip
 _MAKES = re.compile(r"(?i)(?<=[\d)%a-z] )(?:makes|gives)\b(?= -?[\d(])")
 _TOKEN = re.compile(
@@ -114,9 +115,11 @@ def tokens(text: str) -> list[list[Token]]:
         kind = match.lastgroup or "other"
         token = Token("relation" if kind == "is" else kind, match[0].lower() if kind == "is" else match[0],
                       match.start(), match.end())  # fmt: skip
-        if kind in ("other", "line") or (kind == "letter" and _is_word(text, match)):
-            runs.append([])
-        elif token.text in ("=>", "->", "→"):
+        if (
+            kind in ("other", "line")
+            or (kind == "letter" and _is_word(text, match))
+            or token.text in ("=>", "->", "→")
+        ):
             runs.append([])
         else:
             if (

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- texts and patterns, one a line
 """Whether a tutor gave the answer away, and whether it called an attempt right: by the words alone."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Problems for simulated pupils, each with the lines of its solution and the line that one typical error gives.
+"""Problems for simulated pupils, each with the lines of its solution and of one typical error.
 
 Numbers are drawn so that the answer occurs neither in the problem nor in a line before the last: whoever
 names it has told it.

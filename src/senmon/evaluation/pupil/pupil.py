@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- texts and patterns, one a line
 """A pupil with a misconception: what is understood of a reply, and what is said next.
 
 The pupil has one misconception, at one step of the solution, and steps or jumps to the end. A reply helps
@@ -24,10 +25,29 @@ FITTING, NEAR, BY_ITSELF, ALERTED, SHOWN = 0.40, 0.12, 0.03, 0.05, 0.95
 AGAIN, SLIP, LOST = 0.55, 0.15, 0.2
 #: Pupils who write one line at a time; the others give the result at once.
 STEPPERS = 0.4
-WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +180,7 @@ def relevance(reply: str, line: Line) -> int:
     words = any(cue in low or cue in reply.casefold() for cue in line.cues)
     squeezed = _squeezed(low)
     marked = sum(
-        bool(re.search(rf"(?<![\d./]){re.escape(_squeezed(mark))}(?![\d./])", squeezed))
+        bool(re.search(rf"(?<![\d/])(?<!\d\.){re.escape(_squeezed(mark))}(?![\d/]|\.\d)", squeezed))
         for mark in line.marks
     )
     return words + (marked > 0)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- texts and patterns, one a line
 """`docs/evaluation.md`: a page that follows from the JSON beside it, and from nothing else."""
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from senmon.actions.runner import ActionRunner
 from senmon.evaluation.served.blind import OfftopicLine
 from senmon.evaluation.served.requests import PERSON, declines
 from senmon.evaluation.served.rig import Stand, Talk, Turn
-from senmon.actions.runner import ActionRunner
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ TOP = 3
 _REFUSES = re.compile(
     r"(?i)\b(?:outside what i can|not sure enough|can(?:no|')t (?:answer|help|find)|don'?t (?:know|have)"
     r"|no (?:answer|article)|couldn'?t find|not something i|unable to|only (?:do|help|answer|speak)"
-    r"|get a person|ask (?:a|for a) person|rather not say|(?:not|isn't) (?:in|part of|something|anything|what)\b"
+    r"|get a person|ask (?:a|for a) person|rather not say"
+    r"|(?:not|isn't) (?:in|part of|something|anything|what)\b"
     r"|i(?:'m| am) (?:only|just) (?:here|for|a maths|good)|stick to|would you like a person)"
 )
 
@@ -27,8 +28,8 @@ _REFUSES = re.compile(
 class RequestOutcome:
     """What became of a request. `action`: the right one with the right arguments, or rightly none. `place`:
     of the right article in the retrieval, 0 when it is not among the first; None where no article is asked
-    for. `answered`: the right article's answer was given. `bad` and `bad_raw`: facts in the reply that nothing
-    supports, after and before the checks."""
+    for. `answered`: the right article's answer was given. `bad` and `bad_raw`: facts in the reply that
+    nothing supports, after and before the checks."""
 
     id: str
     action: bool

@@ -1,7 +1,7 @@
 """An evaluation of one pack by the whole assistant: suites in turn, for the bare base and an adapter.
 
-A finished suite is kept; the same evaluation goes on after an interruption where it was. What a suite rests on
-(pack, adapter, base, material, limit, version) is in its key, so nothing stale is taken up.
+A finished suite is kept; the same evaluation goes on after an interruption where it was. What a suite rests
+on (pack, adapter, base, material, limit, version) is in its key, so nothing stale is taken up.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,19 @@ def _key(plan: Plan, suite: str, name: str) -> str:
         if each != plan.pack
     }
     packs = {each: served.pack.digest for each, served in plan.stand.catalog.packs.items()}
-    parts = [SCHEMA, __version__, suite, adapter.version if adapter else "", plan.base_digest, plan.limit, others, packs,
-             dict(plan.blind.digests)]  # fmt: skip
+    version = adapter.version if adapter else ""
+    material = dict(plan.blind.digests)
+    parts = [_judges(), suite, version, plan.base_digest, plan.limit, others, packs, material]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _judges() -> str:
+    """The digest of whatever judges: a changed oracle judges anew."""
+    room = Path(__file__).parents[1]
+    files = sorted(path for part in ("oracle", "pupil", "served") for path in (room / part).glob("*.py"))
+    texts = [path.read_bytes() for path in files]
+    return hashlib.sha256(b"\0".join((__version__.encode(), *texts))).hexdigest()
 
 
 def _qualities(plan: Plan) -> tuple[Quality, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """`scores[figure][item]` is 0 or 1. `faults`: kinds of what went wrong, counted. `times[figure]`: seconds."""
+    """`scores[figure][item]` is 0 or 1. `faults`: kinds of what went wrong, counted. `times`: seconds."""
 
     suite: str
     subject: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from senmon.actions.runner import ActionRunner
 from senmon.evaluation.oracle.claims import same, task
 from senmon.evaluation.oracle.maths import false_maths
 from senmon.evaluation.oracle.telling import stance, tells
 from senmon.evaluation.served.blind import TurnLine
 from senmon.evaluation.served.requests import declines
 from senmon.evaluation.served.rig import Stand, Talk, Turn
-from senmon.actions.runner import ActionRunner
 
 #: Kinds of turns in which an attempt is judged.
 RIGHT, WRONG = "attempt_right", "attempt_wrong"
