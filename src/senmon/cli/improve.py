@@ -28,7 +28,9 @@ def improve(
         int, typer.Option(min=20, help="Watch so many turns of the new adapter, against as many before.")
     ] = 200,
     promote: Annotated[bool, typer.Option(help="Serve the adapter when it passes.")] = True,
-    again: Annotated[bool, typer.Option("--again", help="Tune although nothing new was decided.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Tune although nothing new was decided, after a change of recipe.")
+    ] = False,
     hold_out: Annotated[
         int, typer.Option(min=0, max=90, help="Of a hundred conversations, so many measure and do not teach.")
     ] = 20,

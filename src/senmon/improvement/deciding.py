@@ -9,13 +9,14 @@ have nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from senmon.dataset.call_rules import PackRules
 from senmon.dataset.record import Record, read_record
-from senmon.errors import ConfigError, DataInvalid, Problem
+from senmon.errors import ArticleNotFound, ConfigError, DataInvalid, Problem
 from senmon.evaluation.example_faults import judge_of
 from senmon.evaluation.suite import KINDS
 from senmon.improvement.lines import data_line, intent_of, suite_line
@@ -122,6 +123,7 @@ class Desk:
     async def _decide(
         self, exchange: Exchange, kind: ReviewKind, pack: Pack, data: dict[str, Any], note: str
     ) -> tuple[Review, bool]:
+        _check_articles(pack, data.get("articles") or ())
         draft = Review(exchange.run, kind, pack.name, data, self.reviewer, note, now())
         talk = await read_talk(self.store, exchange.conversation)
         data = {**data, "intent": intent_of(talk.turn(exchange.run), draft)}
@@ -181,6 +183,16 @@ def _expectation_faults(pack: Pack, talk: Talk, review: Review) -> list[str]:
     ):
         return [f"expect: the pack has no action {expect['action']!r}"]
     return []
+
+
+def _check_articles(pack: Pack, named: Iterable[str]) -> None:
+    known = sorted(article.id for article in pack.articles)
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or known[:10]
+            raise ArticleNotFound(
+                f"{pack.name} has no article {name!r}", remedy=f"for example {', '.join(near)}"
+            )
 
 
 def _pack_before(exchange: Exchange) -> str | None:

@@ -112,7 +112,7 @@ async def _judged(
 ) -> Improvement:
     pack = await asyncio.to_thread(load_pack, pack.path)
     dataset = await asyncio.to_thread(load_dataset, pack)
-    before = await asyncio.to_thread(sound_promoted, bench.adapters, pack.name)
+    before = await asyncio.to_thread(_served_before, bench, course)
     course = keep(
         bench.home,
         course,
@@ -149,6 +149,15 @@ async def _judged(
         bench.adapters.promote(pack.name, candidate.version, reason=why, base_digest=bench.base.digest)
         course = keep(bench.home, course, phase="promoted", regressions=found.to_json())
     return Improvement(plan, course, tuned, found, resumed)
+
+
+def _served_before(bench: Bench, course: Course) -> Adapter | None:
+    """What the candidate is to replace. A process that died right after the promotion has left the candidate
+    itself there: then it is what the course remembers."""
+    promoted = sound_promoted(bench.adapters, course.pack)
+    if promoted is None or promoted.version != course.version:
+        return promoted
+    return bench.adapters.get(course.pack, course.before) if course.before else None
 
 
 async def _tuned(pack: Pack, bench: Bench) -> TuneResult:
