@@ -1,4 +1,4 @@
-"""The whole loop over HTTP on a tiny base: a gap, visitors who meet it, a reviewer, a better adapter, back."""
+"""The loop over HTTP on a tiny base: a gap, visitors who meet it, a reviewer, a better adapter, and back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECIPE = ["budget=full", "epochs=8", "learning_rate=5e-3", "evaluations=2"]
 ASKED = (
     "do you sell gift cards", "gift cards please", "i want a gift card", "can i buy a gift card here",
     "gift card for my mother", "have you got gift cards", "how do gift cards work", "one gift card please",
-    "hello, gift cards?", "a gift card for 20 would be nice", "are there gift cards", "looking for gift cards",
+    "hello, gift cards?", "a gift card for 20 please now", "are there gift cards", "looking for gift cards",
 )  # fmt: skip
 HELD_OUT = ("any gift cards", "could i get a gift card", "gift cards for christmas", "hi, a gift card")
 FORMER = ("when do you open", "what are your hours", "how do returns work", "can I send it back")
