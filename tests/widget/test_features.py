@@ -35,7 +35,9 @@ def test_answers_show_their_pack_their_steps_and_their_sources(visit: Visit) -> 
     expect(widget.page.get_by_role("button", name="Back to the conversation")).to_be_focused()
     article = widget.page.get_by_role("article", name="Returns")
     expect(article.locator("strong")).to_have_text("30 days")
-    expect(article.get_by_role("link", name="Open on the website")).to_have_attribute("href", "https://shop.example/help/returns")
+    expect(article.get_by_role("link", name="Open on the website")).to_have_attribute(
+        "href", "https://shop.example/help/returns"
+    )
     widget.page.keyboard.press("Escape")
     expect(widget.box).to_be_focused()
 
@@ -45,11 +47,16 @@ def test_the_wrong_topic_is_told_and_asked_there(visit: Visit, bot: Site, assist
     answer = widget.heard("within 30 days")
     answer.get_by_role("button", name="Wrong topic?").click()
     with widget.page.expect_request("**/feedback") as told:
-        answer.get_by_role("group", name="What is your question about?").get_by_role("button", name="Garden").click()
+        answer.get_by_role("group", name="What is your question about?").get_by_role(
+            "button", name="Garden"
+        ).click()
     assert told.value.post_data_json["topic"] == "garden"
     expect(widget.answers.last.locator(".who")).to_contain_text("Garden")
     expect(widget.page.locator(".message.user")).to_have_count(1)
-    assert [(said, pinned) for _, said, _, pinned, _ in assistant.asked] == [("hello", None), ("hello", "garden")]
+    assert [(said, pinned) for _, said, _, pinned, _ in assistant.asked] == [
+        ("hello", None),
+        ("hello", "garden"),
+    ]
     widget.page.reload()
     widget.open()
     expect(widget.page.locator(".message.user")).to_have_count(1)
@@ -78,12 +85,18 @@ def test_thumbs_with_a_reason_and_a_correction(visit: Visit, bot: Site) -> None:
     answer.get_by_label("What should the answer have been?").fill("Within 60 days.")
     with widget.page.expect_request("**/feedback") as told:
         answer.get_by_role("button", name="Send").click()
-    assert told.value.post_data_json == {"rating": "down", "reason": "Something is missing", "correction": "Within 60 days."}
+    assert told.value.post_data_json == {
+        "rating": "down",
+        "reason": "Something is missing",
+        "correction": "Within 60 days.",
+    }
     expect(answer).to_contain_text("Thank you for telling us.")
     expect(answer.get_by_role("button", name="Not helpful")).to_have_attribute("aria-pressed", "true")
     widget.page.reload()
     widget.open()
-    expect(widget.answers.last.get_by_role("button", name="Not helpful")).to_have_attribute("aria-pressed", "true")
+    expect(widget.answers.last.get_by_role("button", name="Not helpful")).to_have_attribute(
+        "aria-pressed", "true"
+    )
 
 
 def test_a_person_takes_over(visit: Visit, bot: Site, assistant: WidgetAssistant) -> None:
@@ -94,11 +107,16 @@ def test_a_person_takes_over(visit: Visit, bot: Site, assistant: WidgetAssistant
     widget.page.get_by_role("button", name="Ask for a person").click()
     expect(widget.page.get_by_text("Place in the queue: 1.")).to_be_visible()
     desk = bot.anonymous
-    [waiting] = [one for one in desk.get("/v1/handovers", params={"site": "shop"}).json()["handovers"]] or [{}]
+    [waiting] = [one for one in desk.get("/v1/handovers", params={"site": "shop"}).json()["handovers"]] or [
+        {}
+    ]
     at = f"/v1/handovers/{waiting['id']}"
     assert desk.post(f"{at}/accept", json={"agent": "Ruth"}).status_code == 200
     expect(widget.page.get_by_text("Ruth is with you.")).to_be_visible()
-    assert desk.post(f"{at}/messages", json={"text": "Send me a **picture**, please."}).status_code in (200, 201)
+    assert desk.post(f"{at}/messages", json={"text": "Send me a **picture**, please."}).status_code in (
+        200,
+        201,
+    )
     said = widget.page.locator(".message.agent")
     expect(said.locator("strong")).to_have_text("picture")
     expect(said).to_contain_text("Ruth")
@@ -185,22 +203,33 @@ def test_the_form_before_the_chat(visit: Visit, add_site: Callable[..., str]) ->
     widget.page.get_by_label("E-mail").fill("robin@shop.example")
     widget.page.get_by_label("Topic").select_option("Product")
     widget.page.get_by_label("I have read").check()
-    with widget.page.expect_request(lambda made: made.method == "POST" and made.url.endswith("/v1/conversations")) as begun:
+    with widget.page.expect_request(
+        lambda made: made.method == "POST" and made.url.endswith("/v1/conversations")
+    ) as begun:
         widget.page.get_by_role("button", name="Start the chat").click()
-    assert begun.value.post_data_json["prechat"] == {"name": "Robin", "email": "robin@shop.example", "topic": "Product", "agree": True}
+    assert begun.value.post_data_json["prechat"] == {
+        "name": "Robin",
+        "email": "robin@shop.example",
+        "topic": "Product",
+        "agree": True,
+    }
     expect(widget.box).to_be_focused()
     widget.say("hello")
     widget.heard("within 30 days")
 
 
-def test_a_site_that_wants_to_know_who_asks(visit: Visit, add_site: Callable[..., str], bot: Site, assistant: WidgetAssistant) -> None:
+def test_a_site_that_wants_to_know_who_asks(
+    visit: Visit, add_site: Callable[..., str], bot: Site, assistant: WidgetAssistant
+) -> None:
     key = add_site("members", require_identity=True)
     widget = visit(**{"site-key": key})
     widget.page.get_by_role("button", name="Open the chat").click()
     expect(widget.page.get_by_role("alert")).to_contain_text("Please sign in")
 
 
-def test_a_demo_customer_is_known_and_forgotten(context: BrowserContext, bot: Site, assistant: WidgetAssistant) -> None:
+def test_a_demo_customer_is_known_and_forgotten(
+    context: BrowserContext, bot: Site, assistant: WidgetAssistant
+) -> None:
     page = context.new_page()
     page.goto(f"{bot.url}/demo/shop")
     page.get_by_role("button", name="Sign in").click()
@@ -221,6 +250,7 @@ def test_a_demo_customer_is_known_and_forgotten(context: BrowserContext, bot: Si
 
 # The tutor
 
+
 def test_maths_ladder_and_keys(visit: Visit, bot: Site) -> None:
     widget = visit().open().say("hint please")
     answer = widget.heard("from both sides")
@@ -228,7 +258,9 @@ def test_maths_ladder_and_keys(visit: Visit, bot: Site) -> None:
     expect(answer.locator(".katex")).to_have_count(2)
     expect(answer.locator(".katex-display annotation")).to_have_text("3x = 18")
     # The tests' packs are no tutors; a tutor's tells that it leads with hints.
-    widget.page.evaluate("document.querySelector('senmon-chat').chat.packs.forEach((pack) => { pack.progress = 'hints'; })")
+    widget.page.evaluate(
+        "document.querySelector('senmon-chat').chat.packs.forEach((pack) => { pack.progress = 'hints'; })"
+    )
     widget.box.fill("3x^2 + 1/2 = sqrt(9)")
     widget.page.get_by_role("button", name="Write maths").click()
     preview = widget.page.get_by_role("group", name="Preview")
@@ -242,7 +274,9 @@ def test_maths_ladder_and_keys(visit: Visit, bot: Site) -> None:
 
 def test_money_is_no_maths_and_japanese_is_bold(visit: Visit, assistant: WidgetAssistant) -> None:
     widget = visit().open()
-    assistant.lines = ["It costs $5 and $10. So $x^2$ and $y$ are maths, $5, or 10$ is not. これは**「語」**です。"]
+    assistant.lines = [
+        "It costs $5 and $10. So $x^2$ and $y$ are maths, $5, or 10$ is not. これは**「語」**です。"
+    ]
     widget.say("say it")
     answer = widget.heard("It costs $5 and $10.")
     expect(answer.locator(".katex")).to_have_count(2)
@@ -256,7 +290,9 @@ def test_the_page_for_iframes(context: BrowserContext, host: HostSite, bot: Site
     address = host.put("/frame", PLAIN_PAGE.format(tag="", body=body))
     page = context.new_page()
     page.goto(address)
-    page.evaluate("addEventListener('message', ({ data, origin }) => { document.getElementById('heard').textContent += `${data.type} ${origin};`; })")
+    page.evaluate(
+        "addEventListener('message', ({ data, origin }) => { document.getElementById('heard').textContent += `${data.type} ${origin};`; })"
+    )
     inside = page.frame_locator("iframe")
     inside.get_by_label("Your message").fill("hello")
     inside.get_by_label("Your message").press("Enter")
@@ -292,4 +328,7 @@ def test_the_page_can_drive_it(visit: Visit) -> None:
     expect(widget.page.locator(".root.dark")).to_have_count(1)
     widget.page.evaluate("document.querySelector('senmon-chat').hide()")
     assert widget.page.evaluate("window.told") == ["open", "message", "answer", "close"]
-    assert re.search("hello from the page", widget.page.evaluate("document.querySelector('senmon-chat').chat.messages[0].text"))
+    assert re.search(
+        "hello from the page",
+        widget.page.evaluate("document.querySelector('senmon-chat').chat.messages[0].text"),
+    )

@@ -40,12 +40,18 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_axe_finds_nothing(name: str, browser: Browser, host: HostSite, bot: Site, assistant: WidgetAssistant) -> None:
+def test_axe_finds_nothing(
+    name: str, browser: Browser, host: HostSite, bot: Site, assistant: WidgetAssistant
+) -> None:
     theme, language, width, height = LOOKS[name]
     words = json.loads((LOCALES / f"{language}.json").read_text(encoding="utf-8"))
     context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
     page = context.new_page()
-    page.goto(host.put("/axe", PLAIN_PAGE.format(tag=embed(bot.url, theme=theme, lang=language), body="<h1>Shop</h1>")))
+    page.goto(
+        host.put(
+            "/axe", PLAIN_PAGE.format(tag=embed(bot.url, theme=theme, lang=language), body="<h1>Shop</h1>")
+        )
+    )
     page.get_by_role("button", name=words["open"]).click()
     box = page.get_by_label(words["message"], exact=True)
     expect(page.get_by_role("group", name=words["suggestions"])).to_be_visible()
@@ -73,7 +79,9 @@ def test_axe_finds_nothing(name: str, browser: Browser, host: HostSite, bot: Sit
     assert found == []
     # Nothing of it is wider than the screen.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator("senmon-chat .window").evaluate("(w) => w.getBoundingClientRect().width <= innerWidth && w.scrollWidth <= w.clientWidth + 1")
+    assert page.locator("senmon-chat .window").evaluate(
+        "(w) => w.getBoundingClientRect().width <= innerWidth && w.scrollWidth <= w.clientWidth + 1"
+    )
     context.close()
 
 
@@ -94,8 +102,22 @@ def test_keys_alone_are_enough(visit: Visit) -> None:
     names: list[str] = []
     for _ in range(14):
         page.keyboard.press("Shift+Tab")
-        names.append(page.evaluate("() => { const a = document.querySelector('senmon-chat').shadowRoot.activeElement; return a ? a.getAttribute('aria-label') || a.textContent.trim() : ''; }"))
-    for wanted in ("Answer again", "Copy the answer", "Not helpful", "Helpful", "Read the article: Returns", "Change my message", "Conversation", "Close the chat", "More"):
+        names.append(
+            page.evaluate(
+                "() => { const a = document.querySelector('senmon-chat').shadowRoot.activeElement; return a ? a.getAttribute('aria-label') || a.textContent.trim() : ''; }"
+            )
+        )
+    for wanted in (
+        "Answer again",
+        "Copy the answer",
+        "Not helpful",
+        "Helpful",
+        "Read the article: Returns",
+        "Change my message",
+        "Conversation",
+        "Close the chat",
+        "More",
+    ):
         assert wanted in names, names
     page.get_by_role("button", name="More").focus()
     page.keyboard.press("Enter")
@@ -164,7 +186,10 @@ def test_selection_and_place_survive_streaming(visit: Visit, assistant: WidgetAs
     assert chosen == "Word0"
     expect(widget.page.get_by_role("button", name="New messages")).to_be_visible()
     widget.heard("Word39")
-    assert widget.page.evaluate("[window.kept.toString(), window.kept.startContainer.isConnected]") == ["Word0", True]
+    assert widget.page.evaluate("[window.kept.toString(), window.kept.startContainer.isConnected]") == [
+        "Word0",
+        True,
+    ]
     assert widget.log.evaluate("(log) => log.scrollTop") == 40
     widget.page.get_by_role("button", name="New messages").click()
     widget.page.wait_for_function("""() => {
@@ -188,7 +213,9 @@ def test_the_site_brings_its_brand(visit: Visit) -> None:
     style = "<style>senmon-chat { --senmon-accent: rgb(120, 20, 90); --senmon-radius: 4px; } senmon-chat::part(launcher) { border-radius: 8px; }</style>"
     widget = visit(body=style).open().say("hello")
     widget.heard("30 days")
-    look = "(node) => { const s = getComputedStyle(node); return [s.backgroundColor, s.borderTopLeftRadius]; }"
+    look = (
+        "(node) => { const s = getComputedStyle(node); return [s.backgroundColor, s.borderTopLeftRadius]; }"
+    )
     assert widget.page.locator(".user .bubble").evaluate(look) == ["rgb(120, 20, 90)", "4px"]
     assert widget.page.locator(".launcher").evaluate(look)[1] == "8px"
 

@@ -1,1 +1,1 @@
-"""The HTTP edge: native API, OpenAI API, Rasa REST channel and a minimal chat page."""
+"""The HTTP edge: native API, OpenAI API, Rasa REST channel and the chat widget."""

@@ -1,4 +1,4 @@
-"""The front page: a demonstration where there is one, else the minimal chat page."""
+"""The front page: the demonstrations where there are some, else how to embed the chat."""
 
 from __future__ import annotations
 

@@ -29,13 +29,16 @@ const addresses = {
   name: "addresses",
   setup(build) {
     build.onResolve({ filter: /\?url$/ }, ({ path, resolveDir }) => ({
-      path: path.startsWith(".") ? join(resolveDir, path.slice(0, -4)) : join(HERE, "node_modules", path.slice(0, -4)),
+      // Relative, as the names of chunks depend on it.
+      path: path.startsWith(".")
+        ? relative(HERE, join(resolveDir, path.slice(0, -4)))
+        : join("node_modules", path.slice(0, -4)),
       namespace: "address",
     }));
-    build.onLoad({ filter: /.*/, namespace: "address" }, async ({ path }) => ({
-      contents: path.endsWith(".json") ? JSON.stringify(JSON.parse(await readFile(path, "utf8"))) : await readFile(path),
-      loader: "file",
-    }));
+    build.onLoad({ filter: /.*/, namespace: "address" }, async ({ path }) => {
+      const bytes = await readFile(join(HERE, path));
+      return { contents: path.endsWith(".json") ? JSON.stringify(JSON.parse(bytes)) : bytes, loader: "file" };
+    });
   },
 };
 
@@ -43,6 +46,8 @@ await rm(OUT, { recursive: true, force: true });
 await mkdir(OUT, { recursive: true });
 await esbuild.build({
   absWorkingDir: HERE,
+  // The names of chunks depend on the places of files: a link to node_modules must not change them.
+  preserveSymlinks: true,
   entryPoints: { "senmon-chat": "src/main.ts" },
   outdir: OUT,
   bundle: true,

@@ -105,8 +105,23 @@ function table(token: Tokens.Table, depth: number): Piece {
   return html`<div class="wide" tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
+const CLOSING = /^[.,;:!?)\]}»”’。、）」]+/;
+
 function inlines(tokens: Token[] | undefined, depth: number): Piece {
-  return (tokens ?? []).map((token) => inline(token, depth + 1));
+  let held = 0;
+  return (tokens ?? []).map((token, index, all) => {
+    const skipped = held;
+    held = 0;
+    const any = token as Tokens.Generic;
+    if (any.type === "maths" && !any.display) {
+      // No line begins with the full stop after a formula.
+      const after = all[index + 1];
+      const mark = after?.type === "text" && !(after as Tokens.Text).tokens ? CLOSING.exec((after as Tokens.Text).text)?.[0] : undefined;
+      held = mark?.length ?? 0;
+      return html`<span class="maths"><span dir="ltr">${formula(any.tex, false)}</span>${mark ?? nothing}</span>`;
+    }
+    return skipped ? growing(decoded(any.text.slice(skipped))) : inline(token, depth + 1);
+  });
 }
 
 function inline(token: Token, depth: number): Piece {
@@ -127,9 +142,7 @@ function inline(token: Token, depth: number): Piece {
     case "br":
       return html`<br />`;
     case "maths":
-      return any.display
-        ? html`<span class="display" dir="ltr">${formula(any.tex, true)}</span>`
-        : html`<span class="maths" dir="ltr">${formula(any.tex, false)}</span>`;
+      return html`<span class="display" dir="ltr">${formula(any.tex, true)}</span>`;
     case "link":
       return link(any.href, inlines(any.tokens, depth), any.raw);
     case "image":

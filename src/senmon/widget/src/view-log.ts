@@ -17,7 +17,7 @@ export function conversation(ui: SenmonChat): Piece {
   return html`<div class="log" part="log" role="log" aria-live="off" aria-label=${ui.t("log")} tabindex="0" @scroll=${ui.scrolled}>
     <div class="lines">${greeting(ui)}${repeat(messages, (one) => one.key, (one) => entry(ui, one))}${suggestions(ui)}</div>
   </div>
-  ${ui.behind ? html`<button class="to-end" type="button" @click=${() => ui.toEnd()}>${icons.arrow}${ui.t("newMessages")}</button>` : nothing}`;
+  ${ui.behind && !ui.opinion ? html`<button class="to-end" type="button" @click=${() => ui.toEnd()}>${icons.arrow}${ui.t("newMessages")}</button>` : nothing}`;
 }
 
 function greeting(ui: SenmonChat): Piece {

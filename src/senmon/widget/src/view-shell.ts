@@ -117,7 +117,7 @@ function composer(ui: SenmonChat): Piece {
     <div class="row">
       ${ui.mathematical
         ? html`<button class="icon sums" type="button" aria-pressed=${ui.maths ? "true" : "false"} aria-label=${ui.t("maths")}
-            title=${ui.t("maths")} @click=${() => toggleMaths(ui)}><span aria-hidden="true">√x</span></button>`
+            title=${ui.t("maths")} @click=${() => toggleMaths(ui)}><span aria-hidden="true" dir="ltr">√x</span></button>`
         : nothing}
       <textarea class="box" part="input" rows="1" dir="auto" .value=${ui.draft} aria-label=${ui.t("message")}
         placeholder=${ui.t("placeholder")} enterkeyhint="send" autocomplete="off" aria-invalid=${over > 0 ? "true" : "false"}
@@ -198,7 +198,7 @@ function mathsBar(ui: SenmonChat): Piece {
     <div class="keys" role="group" aria-label=${ui.t("mathsKeys")}>
       ${KEYS.map(
         ([shown, name, text, back]) =>
-          html`<button type="button" aria-label=${ui.t(name)} title=${ui.t(name)} @click=${() => press(text, back)}>${shown}</button>`,
+          html`<button type="button" dir="ltr" aria-label=${ui.t(name)} title=${ui.t(name)} @click=${() => press(text, back)}>${shown}</button>`,
       )}
     </div>
     ${tex ? html`<div class="preview" role="group" aria-label=${ui.t("mathsPreview")} dir="ltr">${formula(tex, false)}</div>` : nothing}
