@@ -7,6 +7,7 @@ adapter is copied into the stack without touching the others.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from torch.nn import functional
 from senmon.engines.local_lora import LoadedAdapter
 
 Weights = Mapping[str, tuple[Tensor, Tensor]]
+#: Sets of rows whose sides are kept, so that prefills between decode steps do not make them anew.
+_KEPT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Site:
             # oneDNN's own layout for several rows; for one row a product with the transpose is faster.
             self._packed = torch.ops.mkldnn._reorder_linear_weight(self._weight)
             self._weight = self._weight.t().contiguous().t()
-        self.side: _One | _Many | None = None
+        self.side: Side | None = None
 
     def lend(self, linears: Sequence[nn.Linear]) -> None:
         """Lets the model's own layers look into this copy, so that theirs can be freed."""
@@ -104,6 +107,9 @@ class _Many:
             start += b.shape[2]
 
 
+Side = _One | _Many
+
+
 class _Stack:
     """The adapters of one site, at the places that the bank gives them."""
 
@@ -128,6 +134,9 @@ class _Stack:
             a[:have, part * rank : part * rank + was] = self.a[:, part * was : (part + 1) * was]
             new[:have, :was] = old
         self.a, self.b, self._rank = a, b, rank
+
+    def side(self, groups: _Groups) -> _Many:
+        return _Many(self.a[: groups.count], tuple(part[: groups.count] for part in self.b), groups)
 
     def put(self, place: int, weights: Weights) -> None:
         self.a[place] = 0
@@ -174,22 +183,28 @@ class SiteBank:
             chosen = chosen[:1]
         if chosen == self._active:
             return
-        if len(chosen) == 1:
-            for site in self._sites:
-                site.side = _one(site, chosen[0].weights) if chosen[0] is not None else None
-        else:
-            self._activate_many(chosen)
+        sides = self._sides.pop(chosen, None) or self._made(chosen)
+        self._sides[chosen] = sides
+        if len(self._sides) > _KEPT:
+            self._sides.popitem(last=False)
+        for site, side in zip(self._sites, sides, strict=True):
+            site.side = side
         self._active = chosen
 
-    def _activate_many(self, rows: Sequence[LoadedAdapter | None]) -> None:
+    def _made(self, rows: tuple[LoadedAdapter | None, ...]) -> tuple[Side | None, ...]:
+        if len(rows) > 1:
+            return self._many(rows)
+        weights = rows[0].weights if rows[0] is not None else {}
+        return tuple(_one(site, weights) for site in self._sites)
+
+    def _many(self, rows: Sequence[LoadedAdapter | None]) -> tuple[Side | None, ...]:
         self._settle(rows)
         groups = self._group(rows)
-        for site, stack in zip(self._sites, self._stacks, strict=True):
-            if not any(name in row.weights for row in rows if row is not None for name in site.names):
-                site.side = None
-                continue
-            b = tuple(part[: groups.count] for part in stack.b)
-            site.side = _Many(stack.a[: groups.count], b, groups)
+        used = {name for row in rows if row is not None for name in row.weights}
+        return tuple(
+            stack.side(groups) if used.intersection(site.names) else None
+            for site, stack in zip(self._sites, self._stacks, strict=True)
+        )
 
     def _settle(self, rows: Sequence[LoadedAdapter | None]) -> None:
         """A place in the stack for each adapter of `rows`; those not needed now make room."""
@@ -207,6 +222,9 @@ class SiteBank:
                 stack.put(place, row.weights if row is not None else {})
             kept[row] = place
         self._places = kept
+        # What was made for several rows looks into places that may now be another's.
+        for former in [former for former in self._sides if len(former) > 1]:
+            del self._sides[former]
 
     def _group(self, rows: Sequence[LoadedAdapter | None]) -> _Groups:
         members: list[list[int]] = [[] for _ in range(1 + max(self._places[row] for row in rows))]
@@ -229,6 +247,7 @@ class SiteBank:
         for site in self._sites:
             site.side = None
         self._active = (None,)
+        self._sides: OrderedDict[tuple[LoadedAdapter | None, ...], tuple[Side | None, ...]] = OrderedDict()
         self._places: dict[LoadedAdapter | None, int] = {}
         self._stacks = tuple(_Stack(site) for site in self._sites)
 
