@@ -19,9 +19,7 @@ SETS = Path(__file__).parents[2] / "evaluation" / "checks"
 ROOM = Path(senmon.evaluation.oracle.__file__).parent
 SHOP = Said(
     ("where is A1001", "i want to cancel"),
-    (
-        "Returning an item\nYou can return an item within 30 days of delivery at any Packpoint shop, free of charge.",
-    ),
+    ("Returning an item\nYou can return an item within 30 days of delivery at any Packpoint shop.",),
     ({"order_status": {"order": {"id": "A1001", "eta": "Tuesday, 24 November", "total": "€418.80"}}},),
 )
 

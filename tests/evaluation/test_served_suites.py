@@ -27,17 +27,20 @@ from senmon.rendering import prefix_message
 from senmon.routing.router import PackRoutes, Router
 
 DOCS = Path(__file__).parents[2] / "docs"
+STATUS = {"action": "order_status", "arguments": {"order_id": "a-1001"}}
+WHERE = "where is order A1001"
 REQUESTS = [
-    {"id": "r1", "customer": "demo", "text": "where is order A1001", "expect": {"action": "order_status", "arguments": {"order_id": "a-1001"}}},
-    {"id": "r2", "customer": "demo", "history": [{"role": "user", "content": "where is order A1001"}], "text": "and A1001 again?", "expect": {"action": "order_status", "arguments": {"order_id": "A1001"}}},
+    {"id": "r1", "customer": "demo", "text": WHERE, "expect": STATUS},
+    {"id": "r2", "customer": "demo", "history": [WHERE], "text": "and A1001 again?", "expect": STATUS},
     {"id": "r3", "text": "can I send it back", "expect": {"article": "returns"}},
     {"id": "r4", "text": "when do you open", "expect": {"article": "hours"}},
-]  # fmt: skip
+]
 STRAYS = [{"id": "o1", "pack": "shop", "history": ["when do you open"], "text": "solve 3x = 9"}]
+SHOP: dict[str, Any] = {"pack": "shop", "evidence": {"passages": ["Within 30 days."]}}
 REPLIES = [
-    {"id": "l1", "pack": "shop", "evidence": {"passages": ["Within 30 days."]}, "reply": "You have 30 days.", "label": {"supported": True}},
-    {"id": "l2", "pack": "shop", "evidence": {"passages": ["Within 30 days."]}, "reply": "You have 40 days.", "label": {"supported": False}},
-]  # fmt: skip
+    {"id": "l1", **SHOP, "reply": "You have 30 days.", "label": {"supported": True}},
+    {"id": "l2", **SHOP, "reply": "You have 40 days.", "label": {"supported": False}},
+]
 
 
 def script(request: GenerateRequest) -> str | ToolCall:

@@ -19,6 +19,17 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output, one
 Full = Annotated[
     bool, typer.Option("--full", help="Every held-out example and reply; takes as long as it takes.")
 ]
+Suites = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Measure the whole assistant: `requests`, `turns`, `pupil`, `offtopic`, `latency`, `checks` "
+        "or `all`; repeatable. Without it: held-out examples and the pack's own suites."
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Suites: so many items of each, evenly chosen; default: all.")
+]
+Blind = Annotated[Path, typer.Option(help="Suites: folder of the blind texts, with `checks` beside it.")]
 
 
 def tune(
@@ -50,23 +61,13 @@ def eval(  # the command's name
         str | None, typer.Option("--version", "--adapter", help="Adapter version; default: the promoted one.")
     ] = None,
     full: Full = False,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Measure the whole assistant: `requests`, `turns`, `pupil`, `offtopic`, `latency`, `checks` "
-            "or `all`; repeatable. Without it: held-out examples and the pack's own suites."
-        ),
-    ] = None,
+    suite: Suites = None,
     base_only: Annotated[bool, typer.Option("--base-only", help="Suites: the bare base alone.")] = False,
     base: Annotated[
         str | None, typer.Option(help="Another base: `embedded`, a folder, or a model hub id.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Suites: so many items of each, evenly chosen; default: all.")
-    ] = None,
-    blind: Annotated[
-        Path, typer.Option(help="Suites: folder of the blind texts, with `checks` beside it.")
-    ] = Path("evaluation/blind"),
+    limit: Limit = None,
+    blind: Blind = Path("evaluation/blind"),
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Suites: measure anew what an earlier run has measured.")
     ] = False,
