@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,8 +93,21 @@ def make_pack(tmp_path: Path) -> Callable[..., Path]:
     return lambda **overrides: write_pack(tmp_path / "packs" / "shop", **overrides)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once: that takes longer than most tests."""
+
+    async def make() -> None:
+        await (await Store.open(path)).close()
+
+    path = tmp_path_factory.mktemp("database") / "senmon.db"
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def stage(tmp_path: Path, make_pack: Callable[..., Path]) -> AsyncIterator[Stage]:
-    store = await Store.open(tmp_path / "senmon.db")
+async def stage(tmp_path: Path, make_pack: Callable[..., Path], empty_database: Path) -> AsyncIterator[Stage]:
+    shutil.copyfile(empty_database, tmp_path / "senmon.db")
+    store = await Store.open(tmp_path / "senmon.db", serving=False)
     yield Stage(store, make_pack(), tmp_path / "home")
     await store.close()

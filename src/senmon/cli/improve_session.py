@@ -162,6 +162,8 @@ def _ending(course: Course) -> str:
     if course.phase == "ready":
         return f"{course.pack}@{version} passed; serve it: senmon adapters promote {course.pack} {version}"
     words = "; ".join(course.reasons)
+    if course.phase == "kept":
+        return words
     return f"{course.pack}@{version} was refused, what was served goes on: {words}"
 
 

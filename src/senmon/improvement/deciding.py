@@ -161,7 +161,7 @@ def faults_of(pack: Pack, talk: Talk, review: Review) -> tuple[str, ...]:
     record = read_record(line.record, PackRules.of(pack), "")
     if not isinstance(record, Record):
         return tuple(f"{field}: {why} ({remedy})" for field, why, remedy in record)
-    # Only the last reply is the reviewer's; what was said before was released already.
+    # The replies before it too: all of them would be learnt.
     return tuple(judge_of(pack)(record.messages))
 
 

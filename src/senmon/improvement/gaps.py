@@ -111,6 +111,8 @@ def _concerns(pack: str, exchange: Exchange) -> bool:
     """Whether it went badly and was this pack's: by its route, or by what a person decided."""
     if exchange.review is not None and exchange.review.kind in ("reroute", "correct"):
         return pack in (exchange.review.pack, exchange.pack)
+    if exchange.review is not None and exchange.review.kind in ("dismiss", "good"):
+        return False
     if not signals_of(exchange):
         return False
     if exchange.pack is not None:

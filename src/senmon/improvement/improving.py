@@ -17,7 +17,7 @@ from senmon.embedding import Encoder
 from senmon.engines.protocol import Engine
 from senmon.errors import TuningInProgress
 from senmon.evaluation.evaluate import EvalProgress, Mode
-from senmon.improvement.course import LOCK, Course, folder_of, keep, new_course, read_course
+from senmon.improvement.course import LOCK, Course, folder_of, history, keep, new_course, read_course
 from senmon.improvement.regressions import RegressionVerdict, regression_cases, regressions
 from senmon.improvement.screening import HOLD_OUT, Plan, planned
 from senmon.improvement.taking import take
@@ -103,7 +103,8 @@ async def _taken(pack: Pack, bench: Bench, plan: Plan, course: Course) -> tuple[
     )
     bench.on_step("taking it into the pack")
     pack = await asyncio.to_thread(take, pack, plan)
-    await bench.store.reviews.mark_used(plan.taken, course.id)
+    fresh = [review for review in plan.taken if review.used_by is None]
+    await bench.store.reviews.mark_used(fresh, course.id)
     return pack, keep(bench.home, course, phase="tuning")
 
 
@@ -138,7 +139,11 @@ async def _judged(
     )
     reasons = [*map(str, verdict.get("reasons", ()))] if not verdict.get("passed") else []
     reasons += [] if found.passed else [found.reason]
-    if reasons:
+    reasons += _taken_back(bench, pack.name, candidate)
+    if before is not None and candidate.version == before.version:
+        told = f"the data is what {candidate.label} was tuned with: nothing new to learn"
+        course = keep(bench.home, course, phase="kept", reasons=(told,), regressions=found.to_json())
+    elif reasons:
         course = keep(
             bench.home, course, phase="refused", reasons=tuple(reasons), regressions=found.to_json()
         )
@@ -149,6 +154,13 @@ async def _judged(
         bench.adapters.promote(pack.name, candidate.version, reason=why, base_digest=bench.base.digest)
         course = keep(bench.home, course, phase="promoted", regressions=found.to_json())
     return Improvement(plan, course, tuned, found, resumed)
+
+
+def _taken_back(bench: Bench, pack: str, candidate: Adapter) -> list[str]:
+    """An adapter that people were served worse by does not come back unchanged."""
+    ends = (line for line in history(bench.home, pack) if line.get("phase") == "rolled back")
+    mine = [line for line in ends if line.get("version") == candidate.version]
+    return [f"it was rolled back before: {'; '.join(mine[-1].get('reasons', ()))}"] if mine else []
 
 
 def _served_before(bench: Bench, course: Course) -> Adapter | None:
