@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from senmon.messages import Event
@@ -26,6 +28,10 @@ document.addEventListener("securitypolicyviolation", (event) => {
 });
 """
 KEY = "pk_widgettest"
+#: The essentials always run; the rest takes minutes.
+thorough = pytest.mark.skipif(
+    not os.environ.get("SENMON_WIDGET_ALL"), reason="takes longer: set SENMON_WIDGET_ALL=1"
+)
 PLAIN_PAGE = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Host</title>{tag}</head><body>{body}</body></html>"
 
 

@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from senmon.store.records import Site as SiteRecord
 from server_rig import Site
-from widget_rig import PLAIN_PAGE, HostSite, Widget, WidgetAssistant, embed
+from widget_rig import PLAIN_PAGE, HostSite, Widget, WidgetAssistant, thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Widget]
@@ -62,6 +61,7 @@ def test_the_wrong_topic_is_told_and_asked_there(visit: Visit, bot: Site, assist
     expect(widget.page.locator(".message.user")).to_have_count(1)
 
 
+@thorough
 def test_stop_then_edit(visit: Visit, assistant: WidgetAssistant) -> None:
     widget = visit().open().say("wait please")
     expect(widget.answers.last.locator(".bubble")).to_have_text("One moment. ")
@@ -76,6 +76,7 @@ def test_stop_then_edit(visit: Visit, assistant: WidgetAssistant) -> None:
     assert not assistant.asked[1][0].messages
 
 
+@thorough
 def test_thumbs_with_a_reason_and_a_correction(visit: Visit, bot: Site) -> None:
     widget = visit().open().say("hello")
     answer = widget.heard("within 30 days")
@@ -107,9 +108,7 @@ def test_a_person_takes_over(visit: Visit, bot: Site, assistant: WidgetAssistant
     widget.page.get_by_role("button", name="Ask for a person").click()
     expect(widget.page.get_by_text("Place in the queue: 1.")).to_be_visible()
     desk = bot.anonymous
-    [waiting] = [one for one in desk.get("/v1/handovers", params={"site": "shop"}).json()["handovers"]] or [
-        {}
-    ]
+    [waiting] = desk.get("/v1/handovers", params={"site": "shop"}).json()["handovers"]
     at = f"/v1/handovers/{waiting['id']}"
     assert desk.post(f"{at}/accept", json={"agent": "Ruth"}).status_code == 200
     expect(widget.page.get_by_text("Ruth is with you.")).to_be_visible()
@@ -136,6 +135,7 @@ def menu(widget: Widget, entry: str) -> None:
     widget.page.locator(".menu").get_by_role("button", name=entry).click()
 
 
+@thorough
 def test_the_rating_counts_once(visit: Visit) -> None:
     widget = visit().open().say("hello")
     widget.heard("within 30 days")
@@ -150,6 +150,7 @@ def test_the_rating_counts_once(visit: Visit) -> None:
     expect(widget.page.get_by_role("button", name="End and rate")).to_have_count(0)
 
 
+@thorough
 def test_the_transcript_is_a_file(visit: Visit, tmp_path: Path) -> None:
     widget = visit().open().say("hello")
     widget.heard("within 30 days")
@@ -218,6 +219,7 @@ def test_the_form_before_the_chat(visit: Visit, add_site: Callable[..., str]) ->
     widget.heard("within 30 days")
 
 
+@thorough
 def test_a_site_that_wants_to_know_who_asks(
     visit: Visit, add_site: Callable[..., str], bot: Site, assistant: WidgetAssistant
 ) -> None:
@@ -227,6 +229,7 @@ def test_a_site_that_wants_to_know_who_asks(
     expect(widget.page.get_by_role("alert")).to_contain_text("Please sign in")
 
 
+@thorough
 def test_a_demo_customer_is_known_and_forgotten(
     context: BrowserContext, bot: Site, assistant: WidgetAssistant
 ) -> None:
@@ -272,6 +275,7 @@ def test_maths_ladder_and_keys(visit: Visit, bot: Site) -> None:
     expect(preview.locator("annotation")).to_have_text(r"\sqrt{16}")
 
 
+@thorough
 def test_money_is_no_maths_and_japanese_is_bold(visit: Visit, assistant: WidgetAssistant) -> None:
     widget = visit().open()
     assistant.lines = [
@@ -284,6 +288,7 @@ def test_money_is_no_maths_and_japanese_is_bold(visit: Visit, assistant: WidgetA
     expect(answer).to_contain_text("$5, or 10$ is not")
 
 
+@thorough
 def test_the_page_for_iframes(context: BrowserContext, host: HostSite, bot: Site) -> None:
     frame = f'<iframe src="{bot.url}/chat?site_key=pk_widgettest&amp;lang=en" title="Chat" width="400" height="500"></iframe>'
     body = frame + "<p id=heard></p>"
@@ -304,6 +309,7 @@ def test_the_page_for_iframes(context: BrowserContext, host: HostSite, bot: Site
     expect(stranger.frame_locator("iframe").get_by_label("Your message")).to_have_count(0)
 
 
+@thorough
 def test_nothing_is_asked_before_consent(visit: Visit, bot: Site) -> None:
     widget = visit(consent="ask")
     asked: list[str] = []
@@ -316,6 +322,7 @@ def test_nothing_is_asked_before_consent(visit: Visit, bot: Site) -> None:
     widget.heard("within 30 days")
 
 
+@thorough
 def test_the_page_can_drive_it(visit: Visit) -> None:
     widget = visit(theme="dark", pack="garden")
     widget.page.evaluate("""() => {

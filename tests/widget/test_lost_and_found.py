@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
 from server_rig import Site
-from widget_rig import Line, Widget, WidgetAssistant
+from widget_rig import Line, Widget, WidgetAssistant, thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Widget]
@@ -39,6 +39,7 @@ def test_a_cut_line_resumes_where_it_broke(
     assert len(assistant.asked) == 1
 
 
+@thorough
 def test_a_closed_line_is_told_and_waited_for(
     visit: Visit, bot: Site, assistant: WidgetAssistant, line: Line
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_lost_answer_to_a_message_does_not_double_it(visit: Visit, assistant: 
     assert lost and len(assistant.asked) == 1
 
 
+@thorough
 def test_a_busy_server_is_told_and_waited_for(visit: Visit, host: object) -> None:
     widget = visit().open()
     origin = widget.page.evaluate("location.origin")
@@ -121,6 +123,7 @@ def test_a_busy_server_is_told_and_waited_for(visit: Visit, host: object) -> Non
     expect(widget.page.locator(".notice")).to_be_hidden()
 
 
+@thorough
 def test_an_answer_that_fails_can_be_asked_for_again(visit: Visit, assistant: WidgetAssistant) -> None:
     widget = visit().open().say("fails please")
     expect(widget.log).to_contain_text("Something went wrong on our side")
@@ -132,6 +135,7 @@ def test_an_answer_that_fails_can_be_asked_for_again(visit: Visit, assistant: Wi
     assert [said for _, said, *_ in assistant.asked] == ["fails please"] * 2
 
 
+@thorough
 def test_tokens_are_renewed_by_rotation(visit: Visit) -> None:
     widget = visit().open().say("hello")
     widget.heard("within 30 days")
@@ -172,6 +176,7 @@ def test_two_tabs_agree(visit: Visit, context: BrowserContext, bot: Site, assist
     assert len(assistant.asked) == 2
 
 
+@thorough
 def test_unread_answers_are_counted_and_reading_clears_them_everywhere(
     visit: Visit, bot: Site, assistant: WidgetAssistant
 ) -> None:

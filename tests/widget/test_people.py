@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from server_rig import Site
-from widget_rig import HERE, PLAIN_PAGE, HostSite, Widget, WidgetAssistant, embed
+from widget_rig import HERE, PLAIN_PAGE, HostSite, Widget, WidgetAssistant, embed, thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Widget]
@@ -39,7 +39,9 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ("light", "rtl") else [thorough]) for name in LOOKS]
+)
 def test_axe_finds_nothing(
     name: str, browser: Browser, host: HostSite, bot: Site, assistant: WidgetAssistant
 ) -> None:
@@ -129,6 +131,7 @@ def test_keys_alone_are_enough(visit: Visit) -> None:
     expect(answer).to_have_count(0)
 
 
+@thorough
 def test_enter_of_an_input_method_does_not_send(visit: Visit, assistant: WidgetAssistant) -> None:
     widget = visit(lang="ja")
     widget.page.get_by_role("button", name="チャットを開く").click()
@@ -198,6 +201,7 @@ def test_selection_and_place_survive_streaming(visit: Visit, assistant: WidgetAs
     }""")
 
 
+@thorough
 def test_everything_to_press_is_large_enough(visit: Visit) -> None:
     widget = visit().open().say("cited")
     widget.heard("30 days")
@@ -209,6 +213,7 @@ def test_everything_to_press_is_large_enough(visit: Visit) -> None:
     assert small == []
 
 
+@thorough
 def test_the_site_brings_its_brand(visit: Visit) -> None:
     style = "<style>senmon-chat { --senmon-accent: rgb(120, 20, 90); --senmon-radius: 4px; } senmon-chat::part(launcher) { border-radius: 8px; }</style>"
     widget = visit(body=style).open().say("hello")
@@ -220,6 +225,7 @@ def test_the_site_brings_its_brand(visit: Visit) -> None:
     assert widget.page.locator(".launcher").evaluate(look)[1] == "8px"
 
 
+@thorough
 def test_words_of_the_site(visit: Visit) -> None:
     widget = visit(lang="fr")
     widget.page.evaluate("customElements.get('senmon-chat').words('fr', { open: 'Ouvrir' })")

@@ -50,6 +50,7 @@ export class SenmonChat extends LitElement {
     pack: {},
     heading: {},
     consent: {},
+    customer: {},
     open: { type: Boolean, reflect: true },
   };
 
@@ -63,6 +64,8 @@ export class SenmonChat extends LitElement {
   heading = "";
   /** "ask": nothing is stored or sent before the visitor agrees. */
   consent = "";
+  /** A token of the customer whom the page signed in; see `identify` for one that is renewed. */
+  customer = "";
   open = false;
 
   // What the views show
@@ -91,6 +94,8 @@ export class SenmonChat extends LitElement {
     const log = this.find(".log");
     if (log) this.keepEnd(log);
   });
+  private awaited = false;
+  private measured = "";
   private silence = 0;
   private focusNext = "";
   private readonly scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -127,13 +132,26 @@ export class SenmonChat extends LitElement {
       shelf,
       tabs,
       {
-        changed: () => this.requestUpdate(),
+        changed: () => this.soon(),
         announce: (text) => this.announce(text),
         emit: (event, detail) => this.emit(event, detail),
         visible: () => this.open && this.panel === "chat" && document.visibilityState === "visible",
       },
       () => this.packOf(this.pack)?.name ?? null,
     );
+    if (this.customer) this.chat.api.identify(this.customer);
+  }
+
+  /** However many events a moment brings, they are drawn once. */
+  private soon(): void {
+    if (this.awaited) return;
+    this.awaited = true;
+    const draw = (): void => {
+      this.awaited = false;
+      this.requestUpdate();
+    };
+    if (document.visibilityState === "visible") requestAnimationFrame(draw);
+    else setTimeout(draw, 100);
   }
 
   private async begin(): Promise<void> {
@@ -405,7 +423,10 @@ export class SenmonChat extends LitElement {
     this.moveFocus();
     const box = this.find<HTMLTextAreaElement>("textarea.box");
     if (box && box.value !== this.draft) box.value = this.draft;
-    if (box) grow(box);
+    if (box && this.measured !== this.draft) {
+      this.measured = this.draft;
+      grow(box);
+    }
   }
 
   private keepEnd(log: Element): void {

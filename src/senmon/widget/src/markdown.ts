@@ -4,7 +4,7 @@ import { html, noChange, nothing, type TemplateResult } from "lit";
 import { directive, Directive, type PartInfo, type ChildPart } from "lit/directive.js";
 import { guard } from "lit/directives/guard.js";
 import type { Token, Tokens } from "marked";
-import { decoded, lex, safeUrl } from "./reader";
+import { canRead, decoded, lex, safeUrl } from "./reader";
 import { formula } from "./maths";
 
 const MAX_DEPTH = 12;
@@ -42,8 +42,10 @@ class GrowingText extends Directive {
 
 export const growing = directive(GrowingText);
 
-/** A message. Blocks that did not change are not looked at again. */
-export function markdown(text: string): Piece {
+/** A message. One that did not change is not looked at again, nor is a block of one that did. */
+export const markdown = (text: string): Piece => guard([text, canRead()], () => read(text));
+
+function read(text: string): Piece {
   const tokens = lex(text);
   if (!tokens) return html`<p class="plain">${growing(text)}</p>`;
   return tokens.map((token) => guard([token.type, token.raw], () => block(token, 0)));

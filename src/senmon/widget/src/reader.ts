@@ -18,6 +18,9 @@ export function reading(): Promise<void> {
   return coming;
 }
 
+/** Whether texts are read by now. */
+export const canRead = (): boolean => lexer !== null;
+
 export const lex = (text: string): Token[] | null => lexer?.lex(text) ?? null;
 
 const NAMED: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " };
