@@ -36,6 +36,7 @@ say of the figures stands in `evaluation/notes-PACK.md` and is copied in.
   there .766 and .077): turns from the reply to the first attempt, telling from the first word. A control that gives random hints
   teaches the same pupils. The pupil reacts to what is said of the step, not to how it is said; it does not lose heart, change the subject or
   learn something else. It ranks tutors, it is no class.
+- **The bare base** has at most 100 items of each suite, evenly chosen; differences are taken on items that both have.
 - **Intervals** are 95 %: Wilson's for shares, bootstrap for paired differences. **Met** compares the value itself with the bar.
 """
 COLUMNS = {"base": "bare base", "adapter": "adapter"}

@@ -35,6 +35,9 @@ from senmon.evaluation.served.suites import RUNNERS, Course, size
 BASE, ADAPTER = "base", "adapter"
 SCHEMA = 1
 SHOWN_FAULTS = 12
+#: The bare base beside an adapter has so many items of a suite at most: enough to compare, and it is slow, for
+#: it talks without end.
+BASE_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ async def measure(plan: Plan, keep: Path, on_step: Report = lambda step: None) -
     """The section of the report for this pack. Raises what the engine raises."""
     started, load = time.monotonic(), os.getloadavg()[0]
     jobs = [(suite, name) for suite in plan.suites if suite in RUNNERS for name in plan.subjects]
-    jobs = [(suite, name) for suite, name in jobs if size(suite, plan.blind, plan.limit)]
-    total = sum(size(suite, plan.blind, plan.limit) for suite, _ in jobs)
+    jobs = [(suite, name) for suite, name in jobs if _size(plan, suite, name)]
+    total = sum(_size(plan, suite, name) for suite, name in jobs)
     done, sheets = 0, []
     for suite, name in jobs:
         at = done
@@ -82,10 +85,21 @@ async def measure(plan: Plan, keep: Path, on_step: Report = lambda step: None) -
             on_step(Step(suite, name, min(at, total), total))
 
         sheets.append(await _kept(plan, suite, name, keep, tick))
-        done += size(suite, plan.blind, plan.limit)
+        done += _size(plan, suite, name)
         on_step(Step(suite, name, done, total))
     qualities = await asyncio.to_thread(_qualities, plan) if "checks" in plan.suites else ()
     return section(plan, sheets, qualities, time.monotonic() - started, max(load, os.getloadavg()[0]))
+
+
+def _limit(plan: Plan, name: str) -> int | None:
+    """Of items, for a subject."""
+    if name == BASE and ADAPTER in plan.subjects:
+        return min(plan.limit or BASE_ITEMS, BASE_ITEMS)
+    return plan.limit
+
+
+def _size(plan: Plan, suite: str, name: str) -> int:
+    return size(suite, plan.blind, _limit(plan, name))
 
 
 async def _kept(plan: Plan, suite: str, name: str, keep: Path, tick: Callable[[], None]) -> Sheet:
@@ -94,7 +108,7 @@ async def _kept(plan: Plan, suite: str, name: str, keep: Path, tick: Callable[[]
     with suppress(OSError, ValueError, KeyError, TypeError):
         return Sheet.from_json(json.loads(path.read_text(encoding="utf-8")))
     stand = plan.stand.with_adapter(plan.pack, plan.subjects[name])
-    sheet = await RUNNERS[suite](Course(stand, plan.pack, name, plan.blind, plan.limit, tick))
+    sheet = await RUNNERS[suite](Course(stand, plan.pack, name, plan.blind, _limit(plan, name), tick))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(sheet.to_json(), ensure_ascii=False))
     return sheet
@@ -110,7 +124,7 @@ def _key(plan: Plan, suite: str, name: str) -> str:
     packs = {each: served.pack.digest for each, served in plan.stand.catalog.packs.items()}
     version = adapter.version if adapter else ""
     material = dict(plan.blind.digests)
-    parts = [_judges(), suite, version, plan.base_digest, plan.limit, others, packs, material]
+    parts = [_judges(), suite, version, plan.base_digest, _limit(plan, name), others, packs, material]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
