@@ -108,6 +108,9 @@ def _history(pack: Pack, talk: Talk, run: str) -> list[Turn]:
             continue
         decided = turn.exchange.review
         sound = decided is not None and decided.kind in ("good", "correct") and decided.pack == pack.name
+        # What a corrected call would have given nobody knows, so nothing can follow it.
+        if decided is not None and "call" in decided.data:
+            break
         if (failing(turn.exchange) and not sound) or not _ends_well(turn):
             break
         kept.insert(0, turn)
@@ -124,8 +127,6 @@ def _records(pack: Pack, turn: Turn, mask: Mask) -> list[Record]:
     if decided is None or decided.kind != "correct":
         return [one for message in turn.messages for one in _record(pack, turn, message, mask)]
     asked = _asked(pack, turn, decided, mask)
-    if "call" in decided.data:  # what its result would have been nobody knows
-        return [one for message in turn.messages for one in _record(pack, turn, message, mask)]
     return [*asked, _answer(pack, turn, decided, mask, asked)]
 
 
@@ -142,7 +143,8 @@ def _asked(pack: Pack, turn: Turn, review: Review, mask: Mask) -> list[Record]:
     shown = [one for message in messages for one in _record(pack, turn, message, mask, articles)]
     if articles and not any(one["role"] == "tool" and "passages" in one for one in shown):
         place = next((at for at, one in enumerate(shown) if one["role"] == "user"), 0) + 1
-        shown.insert(place, _context(pack, articles, ""))
+        context = _context(pack, articles, "")
+        shown[place:place] = [context] if "passages" in context else []
     return shown
 
 
