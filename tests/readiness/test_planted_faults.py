@@ -35,7 +35,7 @@ LEXICAL = (
     "uncovered_argument",
 )
 #: What only meaning tells, with what is reached.
-SEMANTIC: Mapping[str, tuple[float, float]] = {"suite_leak_reworded": (0.3, 0.3)}
+SEMANTIC: Mapping[str, tuple[float, float]] = {"suite_leak_reworded": (0.9, 0.8)}
 #: Kinds whose findings are about every place that they name.
 ABOUT_ALL = ("intent_conflict", "reply_conflict", "action_conflict")
 

@@ -122,6 +122,8 @@ def measure_meaning(
     )
 
 
+#: Chosen on CLINC150's validation requests (`docs/readiness.md`).
+ALONE, MARGIN = 0.65, 0.2
 #: A negative that is at least so close to some request of the pack comes from next door.
 NEAR_NEGATIVE = 0.35
 
@@ -255,15 +257,19 @@ def _likely_conflicts(known: _Sample, threshold: float) -> Iterator[Finding]:
 def _reworded_items(
     known: _Sample, items: Sequence[ExamItem], vectors: Vectors, threshold: float
 ) -> Iterator[Finding]:
-    """Items that mean what a sampled training request means, though the words differ."""
+    """Items that mean what a sampled training request means, though the words differ: nearer than the
+    threshold, or near and much nearer than to any request of another intent."""
     if not len(known.examples) or not items:
         return
     similarity = vectors @ known.vectors.T
+    intents = np.array(known.intents)
     for item, row in zip(items, similarity, strict=True):
         at = int(row.argmax())
+        others = float(row[intents != intents[at]].max(initial=0.0))
+        alone = row[at] >= ALONE and row[at] - others >= MARGIN
         nearest = known.examples[at]
         asked = user_turns(item.messages)[0]
-        if row[at] < threshold or differ(asked, nearest.request):
+        if not (row[at] >= threshold or alone) or differ(asked, nearest.request):
             continue
         yield finding(
             "suite_leak_reworded",
@@ -276,7 +282,10 @@ def _reworded_items(
 
 
 _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
-_NEGATIONS = re.compile(r"\b(?:not|no|never|without|cannot|\w+n['’]?t)\b", re.I)
+_NEGATIONS = re.compile(
+    r"\b(?:not|no|never|without|cannot|\w+n['’]t|(?:do|does|did|is|are|was|wo|would|could|should|have|has)nt|cant)\b",
+    re.I,
+)
 
 
 def differ(one: str, other: str) -> bool:
