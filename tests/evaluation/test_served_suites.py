@@ -97,7 +97,7 @@ async def test_base_and_adapter_are_measured_and_compared(plan: Plan, tmp_path: 
     assert values["ungrounded"] == {BASE: 0.0, ADAPTER: 0.0}
     assert values["ungrounded_raw"][BASE] > 0 == values["ungrounded_raw"][ADAPTER]
     assert figures["action"]["met"] is True
-    assert figures["action"]["bar"] == "≥ 0.95"
+    assert figures["action"]["bar"] == "≥ 95 %"
     assert steps[-1].done == steps[-1].total > 0
     assert section["times"]["first_text"]["values"][ADAPTER]["n"] >= 2
     rows = {(one["name"], one["source"]): one for one in section["checks"]}

@@ -142,8 +142,10 @@ def _numeric(match: re.Match[str]) -> Day | None:
     if not written:
         return None
     parts = [int(part) for part in re.split(r"[./]", written) if part]
-    year = None if len(parts) < 3 else parts[2] if parts[2] > 99 else 2000 + parts[2]
-    day, month = (parts[1], parts[0]) if parts[1] > 12 else (parts[0], parts[1])
+    of = None if len(parts) < 3 else parts[2] if parts[2] > 99 else 2000 + parts[2]
+    day, month = int(parts[0]), int(parts[1])
+    if month > 12:
+        day, month = month, day
     if not (1 <= day <= 31 and 1 <= month <= 12):
         return None
-    return Day(match.start(), match.end(), year, month, day)
+    return Day(match.start(), match.end(), of, month, day)

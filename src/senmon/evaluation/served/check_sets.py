@@ -124,11 +124,11 @@ def load_set(path: Path) -> tuple[SetLine, ...]:
 
 def quality(name: str, source: str, judged: Sequence[tuple[str, bool, bool]]) -> Quality:
     """From (id, bad, flagged)."""
-    counts = [sum(1 for _, bad, flag in judged if (bad, flag) == kind)
-              for kind in ((True, True), (False, True), (True, False), (False, False))]  # fmt: skip
+    kinds = ((True, True), (False, True), (True, False), (False, False))
+    tp, fp, fn, tn = (sum((bad, flag) == kind for _, bad, flag in judged) for kind in kinds)
     missed = tuple(id for id, bad, flag in judged if bad and not flag)
     alarms = tuple(id for id, bad, flag in judged if flag and not bad)
-    return Quality(name, source, *counts, missed, alarms)
+    return Quality(name, source, tp, fp, fn, tn, missed, alarms)
 
 
 def _judged(name: str, lines: Sequence[SetLine]) -> list[tuple[str, bool, bool]]:

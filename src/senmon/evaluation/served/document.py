@@ -39,6 +39,7 @@ say of the figures stands in `evaluation/notes-PACK.md` and is copied in.
 - **The bare base** has at most 100 items of each suite, evenly chosen; differences are taken on items that both have.
 - **Intervals** are 95 %: Wilson's for shares, bootstrap for paired differences. **Met** compares the value itself with the bar.
 """
+Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
 COLUMNS = {"base": "bare base", "adapter": "adapter"}
 
 
@@ -108,7 +109,7 @@ def verdict(met: bool | None) -> str:
     return "" if met is None else "met" if met else "**missed**"
 
 
-def figure_rows(section: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def figure_rows(section: Mapping[str, Any]) -> Rows:
     subjects = list(section["subjects"])
     rows = []
     for figure in section["figures"].values():
@@ -126,7 +127,7 @@ def difference_rows(section: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield figure["suite"], says, shown, found["verdict"]
 
 
-def time_rows(section: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def time_rows(section: Mapping[str, Any]) -> Rows:
     subjects = list(section["subjects"])
     rows = []
     for found in section["times"].values():
@@ -141,14 +142,14 @@ def time_rows(section: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[
     return ("time", *(COLUMNS.get(one, one) for one in subjects), "aim", ""), rows
 
 
-def check_rows(section: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def check_rows(section: Mapping[str, Any]) -> Rows:
     rows = []
     for one in section["checks"]:
         cells = [share(one[kind]) if one[kind] else "–" for kind in ("precision", "recall")]
         held = one["source"] == "its own labelled set"
         good = all(one[kind] and one[kind]["value"] >= CHECK_BAR for kind in ("precision", "recall"))
         rows.append((one["name"], f"{one['source']}: {one['n']}, {one['bad']} bad", *cells,
-                     f"≥ {CHECK_BAR}" if held else "", verdict(good) if held else ""))  # fmt: skip
+                     f"≥ {100 * CHECK_BAR:g} %" if held else "", verdict(good) if held else ""))  # fmt: skip
     return ("judge", "on", "precision", "recall", "bar", ""), rows
 
 

@@ -29,7 +29,7 @@ class FigureSpec:
     def shown_bar(self) -> str:
         if self.bar is None:
             return ""
-        return f"{'≤' if self.low else '≥'} {self.bar:g}"
+        return f"{'≤' if self.low else '≥'} {100 * self.bar:g} %"
 
 
 FIGURES: Mapping[str, FigureSpec] = {

@@ -25,7 +25,7 @@ def write_plot(section: Mapping[str, Any], path: Path) -> None:
         axes.plot([v["value"] for _, v in found], rows, "o", color=colour, label=subject, markersize=5)
     for row, one in enumerate(figures):
         if one["bar"]:
-            bar = float(one["bar"].split()[1])
+            bar = float(one["bar"].split()[1]) / 100
             axes.vlines(bar, row - 0.25, row + 0.45, colors="#b02a37", linestyles="dotted")
     labels = [f"{one['says']}{' ↓' if one['low'] else ''}" for one in figures]
     axes.set_yticks([row + 0.11 * (len(subjects) - 1) for row in range(len(figures))], labels, fontsize=8)

@@ -35,8 +35,8 @@ from senmon.evaluation.served.suites import RUNNERS, Course, size
 BASE, ADAPTER = "base", "adapter"
 SCHEMA = 1
 SHOWN_FAULTS = 12
-#: The bare base beside an adapter has so many items of a suite at most: enough to compare, and it is slow, for
-#: it talks without end.
+#: The bare base beside an adapter has so many items of a suite at most: enough to compare, and it is slow,
+#: for it talks without end.
 BASE_ITEMS = 100
 
 
