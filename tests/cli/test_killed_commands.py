@@ -168,7 +168,7 @@ def test_a_killed_command_leaves_what_was_or_what_shall_be(name: str, tmp_path: 
         assert forked(whole, case.prepare, lambda: None) == 0
     shutil.copytree(whole, tmp_path / "start")
     old, total = seen(whole / "packs"), tmp_path / "total"
-    log = counting(whole / "packs", lambda count: total.write_text(str(count)) and None)
+    log = counting(whole / "packs", lambda count: print(count, file=total.open("w")))
     assert forked(whole, case.arguments, log) == 0
     new, changes = seen(whole / "packs"), int(total.read_text())
     assert new != old and changes >= 2

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from senmon.cli import output
-from senmon.settings import Settings
+from senmon.cli.importing_options import Dry, Json, Licence, Title, pack_folder
 
 if TYPE_CHECKING:
     from senmon.dataset.knowledge_import.gathering import Remark
@@ -40,10 +40,6 @@ Overwrite = Annotated[
 ]
 Name = Annotated[str, typer.Option("--name", help="Name of this import; default: the source's.")]
 Skip = Annotated[bool, typer.Option("--skip-broken", help="Leave broken pages out instead of stopping.")]
-Dry = Annotated[bool, typer.Option("--dry-run", help="Read and report; write nothing.")]
-Title = Annotated[str | None, typer.Option("--title", help="Title of a new pack.")]
-Licence = Annotated[str | None, typer.Option("--licence", help="SPDX expression of a new pack's content.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def markdown(
@@ -123,7 +119,7 @@ def faq(
     from senmon.dataset.knowledge_import.importing import Writing, import_faq
     from senmon.packs.scaffold import NewPack
 
-    folder = _folder(pack)
+    folder = pack_folder(pack)
     reading = FaqReading(
         FaqColumns(question, answer, category, url), "\t" if delimiter == "tab" else delimiter, encoding
     )
@@ -151,7 +147,7 @@ def _pages(
     from senmon.dataset.knowledge_import.importing import Writing, import_pages
     from senmon.packs.scaffold import NewPack
 
-    folder = _folder(pack)
+    folder = pack_folder(pack)
     fresh = NewPack.of(folder.name, title=title, licence=licence)
     reading = PageReading(format, _base(url_base), words)
     with _progress(source) as progress:
@@ -163,14 +159,6 @@ def _base(url: str) -> str:
     if url and not url.startswith(("https://", "http://", "/")):
         raise typer.BadParameter("begin it with https://, http:// or /", param_hint="--url-base")
     return url if not url or url.endswith("/") else f"{url}/"
-
-
-def _folder(pack: str) -> Path:
-    """The folder of a pack: by name where packs are, or as it is given."""
-    named = "/" in pack or pack.startswith(".")
-    roots = Settings.load().packs
-    there = (root / pack for root in roots if (root / pack).is_dir())
-    return Path(pack) if named else next(there, roots[0] / pack)
 
 
 @contextmanager

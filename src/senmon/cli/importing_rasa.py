@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from senmon.cli import output
-from senmon.cli.importing import Credit, Dry, Json, Licence, PackName, Skip, Title, pack_folder
+from senmon.cli.importing_options import Credit, Dry, Json, Licence, PackName, Skip, Title, pack_folder
 
 if TYPE_CHECKING:
     from senmon.dataset.rasa.importing import RasaReport
