@@ -49,7 +49,7 @@ def measure_hardware(pick: Callable[[list[float]], float] = min) -> Hardware:
 
 def _products(left: torch.Tensor, right: torch.Tensor) -> list[Callable[[], object]]:
     ways: list[Callable[[], object]] = [lambda: left @ right]
-    if torch.backends.mkldnn.is_available():
+    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         packed = torch.ops.mkldnn._reorder_linear_weight(right, _ROWS)
         ways.append(lambda: torch.ops.mkldnn._linear_pointwise(left, packed, None, "none", [], ""))
     return ways

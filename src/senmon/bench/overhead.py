@@ -77,8 +77,10 @@ def run(
         progress("warming up")
         asyncio.run(_talk(server.address, texts, 1, "warm"))
         found = [_measured(server, texts, turns, f"{number}", progress) for number in range(repetitions)]
-    columns = [Spread.of(column) for column in zip(*found, strict=True)]
-    return OverheadFigures(CONVERSATIONS, turns, *columns, Spread.of(starts), Spread.of(cpus))
+    whole, embedding, rest, latency = (Spread.of(column) for column in zip(*found, strict=True))
+    return OverheadFigures(
+        CONVERSATIONS, turns, whole, embedding, rest, latency, Spread.of(starts), Spread.of(cpus)
+    )
 
 
 def _measured(

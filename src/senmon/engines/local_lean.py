@@ -63,7 +63,8 @@ class LeanForward:
         self._scale = self._size**-0.5
         self._names = {id(module): name for name, module in model.named_modules()}
         weights = sum(parameter.nbytes for parameter in model.parameters())
-        self._pack = torch.backends.mkldnn.is_available() and weights <= _PACKED_BYTES
+        onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+        self._pack = onednn and weights <= _PACKED_BYTES
         self.sites: list[Site] = []
         self._embedding: Tensor = model.get_input_embeddings().weight
         self._layers = [self._layer(layer) for layer in model.model.layers]

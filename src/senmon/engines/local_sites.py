@@ -49,7 +49,7 @@ class Site:
 
     def lend(self, linears: Sequence[nn.Linear]) -> None:
         """Lets the model's own layers look into this copy, so that theirs can be freed."""
-        for linear, part in zip(linears, self._weight.split(self.sizes), strict=True):
+        for linear, part in zip(linears, torch.split(self._weight, self.sizes), strict=True):
             linear.weight = nn.Parameter(part, requires_grad=False)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -161,8 +161,10 @@ class SiteBank:
             for name, size in zip(site.names, site.sizes, strict=True)
         }
         self._sites = tuple(sites)
-        self._active: tuple[LoadedAdapter | None, ...] = ()
-        self.forget()
+        self._active: tuple[LoadedAdapter | None, ...] = (None,)
+        self._sides: OrderedDict[tuple[LoadedAdapter | None, ...], tuple[Side | None, ...]] = OrderedDict()
+        self._places: dict[LoadedAdapter | None, int] = {}
+        self._stacks = tuple(_Stack(site) for site in self._sites)
 
     def fuse(self, weights: Weights) -> Weights:
         """The same weights, the A of a site's linears side by side in one tensor."""
@@ -170,9 +172,8 @@ class SiteBank:
         for site in self._sites:
             names = [name for name in site.names if name in weights]
             if names:
-                parts = torch.cat([weights[name][0] for name in names]).split(
-                    [len(weights[name][0]) for name in names]
-                )
+                factors = [weights[name][0] for name in names]
+                parts = torch.split(torch.cat(factors), [len(a) for a in factors])
                 fused |= {name: (part, weights[name][1]) for name, part in zip(names, parts, strict=True)}
         return fused
 
@@ -247,8 +248,8 @@ class SiteBank:
         for site in self._sites:
             site.side = None
         self._active = (None,)
-        self._sides: OrderedDict[tuple[LoadedAdapter | None, ...], tuple[Side | None, ...]] = OrderedDict()
-        self._places: dict[LoadedAdapter | None, int] = {}
+        self._sides.clear()
+        self._places = {}
         self._stacks = tuple(_Stack(site) for site in self._sites)
 
 
