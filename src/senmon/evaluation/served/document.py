@@ -13,9 +13,15 @@ HEAD = """# Evaluation
 Written by `senmon eval PACK --output docs/evaluation.md` from `evaluation.json` beside it; don't edit it by hand. What a person has to
 say of the figures stands in `evaluation/notes-PACK.md` and is copied in.
 
-    senmon eval support --output docs/evaluation.md     # base and adapter, every suite
-    senmon eval tutor --suite pupil --limit 20          # one suite, a few items, nothing written
-    senmon eval support --base-only --base Qwen/Qwen3-0.6B --suite requests
+```
+senmon eval support --output docs/evaluation.md     # base and adapter, every suite
+senmon eval tutor --suite pupil --limit 20          # one suite, a few items, nothing written
+senmon eval support --base-only --base Qwen/Qwen3-0.6B --suite requests
+```
+
+Any pack can have blind texts: `NAME-requests.jsonl` where it has actions and articles, `NAME-turns.jsonl` where it teaches, and lines
+of its own in `offtopic.jsonl` and `replies-labelled.jsonl`; the fields are described in `evaluation/blind/README.md`. Labelled sets of
+checks lie in `evaluation/checks`. What a run has measured is kept in `SENMON_HOME/evaluation`, so an interrupted run goes on.
 
 ## How it is measured
 

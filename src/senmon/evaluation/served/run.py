@@ -132,7 +132,8 @@ def _key(plan: Plan, suite: str, name: str) -> str:
 def _judges() -> str:
     """The digest of whatever judges: a changed oracle judges anew."""
     room = Path(__file__).parents[1]
-    files = sorted(path for part in ("oracle", "pupil", "served") for path in (room / part).glob("*.py"))
+    files = sorted(path for part in ("oracle", "pupil") for path in (room / part).glob("*.py"))
+    files += [room / "served" / f"{name}.py" for name in ("rig", "requests", "turns", "offtopic", "suites")]
     texts = [path.read_bytes() for path in files]
     return hashlib.sha256(b"\0".join((__version__.encode(), *texts))).hexdigest()
 
