@@ -162,7 +162,7 @@ def test_hostile_names_from_the_server_are_text(visit: Visit, bot: Site, assista
         yield Event("delta", {"text": "Fine."})
         yield done("stop")
 
-    assistant._script = script  # type: ignore[method-assign, assignment]
+    assistant._script = script  # type: ignore[method-assign]
     widget = (
         visit(policy=STRICT.format(bot=bot.url), heading=bad.replace("<", "&lt;")).open().say(f"look {bad}")
     )

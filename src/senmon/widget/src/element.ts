@@ -106,10 +106,9 @@ export class SenmonChat extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.scheme.addEventListener("change", this.recolour);
-    if (!this.chat) {
-      this.connect();
-      if (this.mode === "page") frame(this);
-    }
+    document.addEventListener("visibilitychange", this.recolour);
+    if (!this.chat && this.mode === "page") frame(this);
+    this.connect();
     void this.speak();
     if (this.mode === "page") this.open = true;
     if (this.open || (this.chat.conversation && this.consent !== "ask")) void this.begin();
@@ -118,6 +117,8 @@ export class SenmonChat extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.scheme.removeEventListener("change", this.recolour);
+    document.removeEventListener("visibilitychange", this.recolour);
+    this.chat.end();
     this.growth.disconnect();
     this.lastLog = null;
   }
