@@ -111,3 +111,8 @@ async def stage(tmp_path: Path, make_pack: Callable[..., Path], empty_database: 
     store = await Store.open(tmp_path / "senmon.db", serving=False)
     yield Stage(store, make_pack(), tmp_path / "home")
     await store.close()
+
+
+@pytest.fixture
+def stage_of() -> Callable[[Store, Path, Path], Stage]:
+    return Stage

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from senmon.cli import output
+from senmon.cli.plain_text import plain, safe
 from senmon.cli.state import with_store
 from senmon.settings import Settings
 
@@ -62,11 +62,11 @@ def _table(found: list[Gap], made: Drafted | None, pack: str) -> RenderableType:
         samples = list(dict.fromkeys(gap.messages))[:SAMPLES]
         why = ", ".join(f"{kind} {count}" for kind, count in gap.why.items())
         cells = (str(gap.size), "\n".join(f"“{text[:100]}”" for text in samples), why, _help(gap, pack))
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(safe, cells))
     parts: list[RenderableType] = [table]
     if made is not None:
         parts.append(Text(f"{len(made.made)} drafts wait: senmon review list {pack} --method traffic"))
-        parts += [Text(f"no draft: {why} ({count})") for why, count in made.refused.items()]
+        parts += [Text(plain(f"no draft: {why} ({count})")) for why, count in made.refused.items()]
     return Group(*parts)
 
 

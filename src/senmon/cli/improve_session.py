@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from senmon.cli.output import console, emit, emit_line, note
+from senmon.cli.plain_text import plain, safe
 from senmon.settings import Settings
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _print(found: Improvement, pack: Pack, wish: Wish) -> None:
         console.print(report_table(found.tuned.verdict.report, found.tuned.verdict.reasons))
     if verdict is not None and verdict.answers:
         console.print(_regressions(verdict))
-    console.print(_ending(course), soft_wrap=True, markup=False)
+    console.print(plain(_ending(course)), soft_wrap=True, markup=False)
 
 
 def _regressions(verdict: Any) -> Table:
@@ -149,9 +149,7 @@ def _regressions(verdict: Any) -> Table:
     table = Table("", "asked", "before", "now", title=title)
     moved = [("gained", one) for one in verdict.gained] + [("lost", one) for one in verdict.lost]
     for word, one in moved[:SHOWN]:
-        table.add_row(
-            word, *(escape(text[:80]) for text in (one.request, one.before or "–", one.after or "–"))
-        )
+        table.add_row(word, *(safe(text[:80]) for text in (one.request, one.before or "–", one.after or "–")))
     return table
 
 
@@ -201,11 +199,13 @@ def plan_table(plan: Plan, pack: Pack) -> RenderableType:
             taught,
             line.review.reviewer,
         )
-        table.add_row(*(escape(cell[:120]) for cell in cells))
+        table.add_row(*(safe(cell[:120]) for cell in cells))
     parts: list[RenderableType] = [table] if rows else []
     parts += [Text(f"- {id}: its decision was taken back or changed") for id in plan.withdrawn[:SHOWN]]
-    parts += [Text(f"left out {handle(one.review.run)[:8]}: {one.why}") for one in plan.refused[:SHOWN]]
-    parts += [Text(f"look: {each}") for each in plan.conflicts[:SHOWN]]
+    parts += [
+        Text(plain(f"left out {handle(one.review.run)[:8]}: {one.why}")) for one in plan.refused[:SHOWN]
+    ]
+    parts += [Text(plain(f"look: {each}")) for each in plan.conflicts[:SHOWN]]
     held = sum(line.record.get("split") == "test" for line in plan.added)
     parts.append(
         Text(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from senmon.cli import output
+from senmon.cli.plain_text import plain, safe
 from senmon.cli.state import with_store
 from senmon.errors import ConfigError, SenmonError
 from senmon.settings import Settings
@@ -265,7 +265,7 @@ def _each(
         "failed": [{"id": id, "code": error.code, "message": str(error)} for id, error in failed],
     }
     shown = [_decided(review, new) for review, new in done]
-    shown += [Text(f"{id}: {error}", style="red") for id, error in failed]
+    shown += [Text(plain(f"{id}: {error}"), style="red") for id, error in failed]
     output.emit(data, Group(*shown), json=json)
     if failed:
         raise typer.Exit(1)
@@ -310,7 +310,7 @@ def _listed(items: tuple[Item, ...], limit: int) -> RenderableType:
     for item in items[:limit]:
         each = item.exchange
         cells = [_short(each.run), f"{item.value:g}", each.pack or "–", ", ".join(item.kinds)]
-        table.add_row(*map(escape, cells), escape(_cut(each.text, 60)), escape(_cut(each.reply, 60)))
+        table.add_row(*map(safe, cells), safe(_cut(each.text, 60)), safe(_cut(each.reply, 60)))
     more = f", {len(items) - limit} more with --limit {len(items)}" if len(items) > limit else ""
     rest = Text(f"{len(items)} wait{'s' if len(items) == 1 else ''}{more}. Show one: senmon inbox show ID")
     return Group(table, rest)
@@ -326,7 +326,7 @@ def _decisions(exchanges: list[Exchange]) -> RenderableType:
         when = f"{review.created:%Y-%m-%d %H:%M}"
         cells = [_short(each.run), review.kind, review.pack or "–", _cut(each.text, 60)]
         cells += [review.reviewer, when, review.used_by or "–"]
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(safe, cells))
     return table
 
 
@@ -336,31 +336,31 @@ def _turn(turn: Turn, *, chosen: bool) -> RenderableType:
     each = turn.exchange
     mark = " ◀" if chosen else ""
     title = f"{_short(each.run)} · {each.created:%Y-%m-%d %H:%M} · {each.pack or 'no pack'}{mark}"
-    table = Table(show_header=False, title=escape(title), title_justify="left", width=100)
+    table = Table(show_header=False, title=safe(title), title_justify="left", width=100)
     table.add_column(width=12, style="bold")
     table.add_column(overflow="fold")
-    table.add_row("visitor", escape(each.text))
+    table.add_row("visitor", safe(each.text))
     if each.route:
-        table.add_row("route", escape(_route(each)))
+        table.add_row("route", safe(_route(each)))
     if turn.articles:
-        table.add_row("articles", escape(", ".join(turn.articles)))
+        table.add_row("articles", safe(", ".join(turn.articles)))
     for message in turn.messages:
         for call in message.tool_calls:
             table.add_row(
-                "calls", escape(f"{call.name} {jsonlib.dumps(dict(call.arguments), ensure_ascii=False)}")
+                "calls", safe(f"{call.name} {jsonlib.dumps(dict(call.arguments), ensure_ascii=False)}")
             )
         if message.role == "tool" and message.tool_call_id:
-            table.add_row("result", escape(_cut(message.content, 400)))
-    table.add_row("reply", escape(each.reply) or "–")
+            table.add_row("result", safe(_cut(message.content, 400)))
+    table.add_row("reply", safe(each.reply) or "–")
     written = turn.messages[-1].content if turn.messages and turn.messages[-1].role == "assistant" else ""
     if written and written.strip() != each.reply.strip() and "[[" in written:
-        table.add_row("as written", escape(written))
+        table.add_row("as written", safe(written))
     for signal in signals_of(each):
-        table.add_row(signal.kind, escape(signal.detail) or "–")
+        table.add_row(signal.kind, safe(signal.detail) or "–")
     if each.review is not None:
         told = dict(each.review.data)
         words = f"{each.review.kind} by {each.review.reviewer} {jsonlib.dumps(told, ensure_ascii=False)}"
-        table.add_row("decided", escape(words))
+        table.add_row("decided", safe(words))
     return table
 
 
