@@ -23,7 +23,7 @@ from senmon.settings import Settings
 from server_rig import FakeWorkspace, Site, client_of, serving
 
 SHOP = "https://shop.example"
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "email": {"type": "string", "format": "email", "title": "E-mail"},

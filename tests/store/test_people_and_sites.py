@@ -19,6 +19,7 @@ from senmon.errors import (
     AlreadyRated,
     ConfigError,
     ConversationNotFound,
+    Forbidden,
     HandoverConflict,
     HandoverNotFound,
     PersonSpeaks,
@@ -161,6 +162,20 @@ async def test_two_people_who_accept_at_once(store: Store) -> None:
         await store.desk.close(waiting.id, "other")
 
 
+async def test_a_customers_words_to_a_person_are_the_customers(store: Store) -> None:
+    made = await store.create_conversation(ANN)
+    await store.desk.request(made.id)
+    ((waiting, _),) = await store.desk.waiting("shop")
+    assert await store.desk.deliver(made.id, "1", "hello", "C-1") is False
+    await store.desk.accept(waiting.id, "shop", "Eve")
+    assert await store.desk.deliver(made.id, "1", "hello", "C-1") is True
+    with pytest.raises(Forbidden):
+        await store.conversation(made.id, ANN)
+    with pytest.raises(Forbidden):
+        await store.desk.deliver(made.id, "2", "hello", "C-2")
+    assert (await store.conversation(made.id, replace(ANN, customer="C-1"))).customer == "C-1"
+
+
 async def test_queues_of_sites_are_apart(store: Store) -> None:
     ids = [(await store.create_conversation(who)).id for who in (ANN, Identity("zoo", "z"), BOB)]
     statuses = [await store.desk.request(id) for id in ids]
@@ -288,10 +303,10 @@ def first_schema(path: Path) -> None:
                 (f"h{number}", f"r{number}", when),
             ),
         ]
-    with sqlite3.connect(path) as connection:
+    with sqlite3.connect(path) as database:
         for statement, values in statements:
-            connection.execute(statement, values)
-    connection.close()
+            database.execute(statement, values)
+    database.close()
 
 
 async def test_a_database_of_the_first_release_is_kept(tmp_path: Path) -> None:

@@ -52,8 +52,9 @@ async def download(
     lang: Annotated[str, Query(pattern=r"^[A-Za-z-]{2,35}$", description="Of the labels: en or ja.")] = "en",
 ) -> Response:
     """Who said what and when, without what was replaced by a retry."""
-    record = await server.workspace.store.conversation(id, identity)
-    text = transcript(await messages_of(server, id, identity), record.created, lang)
+    store = server.workspace.store
+    record = await store.conversation(id, identity)
+    text = transcript(messages_of(server, await store.told(id, None)), record.created, lang)
     name = f"conversation-{record.created:%Y-%m-%d}.md"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(text, media_type="text/markdown; charset=utf-8", headers=headers)

@@ -63,9 +63,9 @@ async def read_handover(id: Id, identity: Caller, server: Server) -> HandoverDet
     """
     store = server.workspace.store
     handover, conversation = await store.desk.get(id, site_of(identity))
-    events = await store.conversation_events(handover.conversation)
-    package = asdict(handover_package(events, handover.reason))
-    messages = await messages_of(server, handover.conversation, None)
+    told = await store.told(handover.conversation, None)
+    package = asdict(handover_package(told.events, handover.reason))
+    messages = messages_of(server, told)
     package["transcript"] = [_line(message) for message in messages[-MAX_LINES:]]
     given = {"prechat": conversation.prechat, **_info(handover, conversation).model_dump()}
     return HandoverDetail.model_validate({**given, **package})

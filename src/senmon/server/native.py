@@ -8,7 +8,6 @@ from fastapi import APIRouter, Body, Header, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from senmon.errors import EngineUnavailable, PersonSpeaks
-from senmon.messages import Identity
 from senmon.server.corrections import NOBODY, propose_topic
 from senmon.server.history import public_messages
 from senmon.server.prechat import check_prechat
@@ -29,6 +28,7 @@ from senmon.server.schemas import (
 from senmon.server.services import Server, Services, SpeakingVisitor, Visitor, note, noted
 from senmon.server.sse import MEDIA_TYPE, EventStream, frames, last_seq
 from senmon.server.text import check_length
+from senmon.store.told import Told
 
 router = APIRouter(tags=["conversations"])
 Id = Annotated[str, Path(pattern=r"^[\w-]{1,64}$")]
@@ -69,34 +69,27 @@ async def read_conversation(id: Id, identity: Visitor, server: Server) -> Histor
     """What was said, the run that is still being answered, and how a handover stands."""
     store = server.workspace.store
     record = await store.conversation(id, identity)
-    # Before the rest: what happens meanwhile is shown now and comes again as an event, never neither.
-    last_event = await store.journal.last(id)
-    status = await store.desk.status(id)
-    runs = await store.runs_of(id)
+    told = await store.told(id, identity.visitor)
+    status = told.handover
     return History(
         conversation_id=id,
         created=record.created,
-        messages=await messages_of(server, id, identity),
-        active_run=next((run.id for run in runs if run.state == "running"), None),
+        messages=messages_of(server, told),
+        active_run=next((run.id for run in told.runs if run.state == "running"), None),
         handover=HandoverState(status=status.status, agent=status.agent, position=status.position),
-        rated=await store.opinions.rated(id),
-        last_event=last_event,
+        rated=told.rated,
+        last_event=told.last_event,
     )
 
 
-async def messages_of(server: Services, id: str, identity: Identity | None) -> list[PublicMessage]:
-    """What was said in a conversation, with the thumbs of `identity`."""
-    store = server.workspace.store
-    said = await store.journal.events(id, type="message")
-    ratings = await store.opinions.of_conversation(id, identity.visitor) if identity else {}
+def messages_of(server: Services, told: Told) -> list[PublicMessage]:
+    """What was said, each speaker under a name."""
     packs = server.workspace.catalog.packs
 
     def persona(pack: str | None) -> str:
-        return packs[pack].pack.manifest.persona.name if pack in packs else ""
+        return packs[pack].pack.manifest.persona.name if pack is not None and pack in packs else ""
 
-    return public_messages(
-        await store.conversation_events(id), await store.runs_of(id), said, ratings, persona
-    )
+    return public_messages(told.events, told.runs, told.said, told.thumbs, persona)
 
 
 @router.post(
@@ -208,8 +201,8 @@ async def give_feedback(
 
 async def deliver(server: Services, turn: Turn) -> bool:
     """The message to the person who has joined; False when nobody has."""
-    name = turn.identity.customer or ""
-    done = await server.workspace.store.desk.deliver(turn.conversation, turn.client_id, turn.text, name)
+    customer = turn.identity.customer
+    done = await server.workspace.store.desk.deliver(turn.conversation, turn.client_id, turn.text, customer)
     if done:
         server.news.ring(turn.conversation)
     return done

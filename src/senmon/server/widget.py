@@ -81,7 +81,12 @@ async def chat_page(
         around = (await server.sites.by_key(site_key)).origins
     else:
         around = ("'self'", *server.workspace.settings.allowed_origins)
-    headers = {"Content-Security-Policy": page_policy(around), "Cache-Control": "no-cache"}
+    headers = {
+        "Content-Security-Policy": page_policy(around),
+        "Cache-Control": "no-cache",
+        # Who may show it, the policy says; a page that isolates itself (COEP) wants this said too.
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
     return Response(_CHAT, media_type="text/html; charset=utf-8", headers=headers)
 
 

@@ -9,10 +9,11 @@ from sqlalchemy import Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import HandoverConflict, HandoverNotFound, RunConflict
+from senmon.store.belonging import bind_customer
 from senmon.store.database import Database
 from senmon.store.journal import record
 from senmon.store.records import ConversationRecord, Handover, HandoverState, HandoverStatus
-from senmon.store.rows import columns_of, new_id, now, one
+from senmon.store.rows import columns_of, new_id, now, one, values_of
 from senmon.store.tables import conversation_events, conversations, handovers, runs
 
 MOST = 200
@@ -112,20 +113,14 @@ class Handovers:
 
     async def status(self, conversation: str) -> HandoverStatus:
         """Of the newest handover."""
-        query = select(*columns_of(handovers, Handover)).where(handovers.c.conversation == conversation)
         async with self._database.reading() as connection:
-            row = await one(
-                connection, query.order_by(handovers.c.created.desc(), handovers.c.id.desc()).limit(1)
-            )
-            if row is None:
-                return HandoverStatus()
-            position = await _position(connection, Handover(**row)) if row["state"] == "open" else None
-        return HandoverStatus(_SHOWN[row["state"]], row["agent"], position)
+            return await handover_status(connection, conversation)
 
-    async def deliver(self, conversation: str, client_id: str, text: str, name: str) -> bool:
+    async def deliver(self, conversation: str, client_id: str, text: str, customer: str | None) -> bool:
         """The visitor's message to the person who has joined; False when nobody has.
 
-        The same `client_id` again is the same message. Raises RunConflict when it came with another text.
+        The same `client_id` again is the same message. Raises RunConflict when it came with another text,
+        Forbidden when the conversation became another customer's meanwhile.
         """
         async with self._database.writing() as connection:
             if (known := await _delivered(connection, conversation, client_id)) is not None:
@@ -143,12 +138,24 @@ class Handovers:
             said = {
                 "role": "user",
                 "text": text,
-                "author": {"kind": "visitor", "name": name},
+                "author": {"kind": "visitor", "name": customer or ""},
                 "created_at": now().isoformat(),
                 "client_id": client_id,
             }
+            await bind_customer(connection, conversation, customer)
             await record(connection, conversation, "message", said, client_id=client_id)
             return True
+
+
+async def handover_status(connection: AsyncConnection, conversation: str) -> HandoverStatus:
+    """Of the newest handover, with its place in the site's queue."""
+    query = select(*columns_of(handovers, Handover)).where(handovers.c.conversation == conversation)
+    newest = query.order_by(handovers.c.created.desc(), handovers.c.id.desc()).limit(1)
+    row = await one(connection, newest)
+    if row is None:
+        return HandoverStatus()
+    position = await _position(connection, Handover(**row)) if row["state"] == "open" else None
+    return HandoverStatus(_SHOWN[row["state"]], row["agent"], position)
 
 
 async def joined_agent(connection: AsyncConnection, conversation: str, id: str | None = None) -> str | None:
@@ -186,11 +193,8 @@ async def open_handover(
         if note and not known["note"]:
             await connection.execute(update(handovers).where(handovers.c.id == known["id"]).values(note=note))
         return
-    values = {"id": new_id(), "run": run, "conversation": conversation, "reason": reason[:500]}
-    made = Handover(**values, state="open", created=now(), note=note)
-    await connection.execute(
-        insert(handovers).values(**values, state="open", created=made.created, note=note)
-    )
+    made = Handover(new_id(), run, conversation, reason[:500], "open", now(), note)
+    await connection.execute(insert(handovers).values(values_of(made)))
     position = await _position(connection, made)
     await record(connection, conversation, "handover", {"status": "queued", "position": position})
 

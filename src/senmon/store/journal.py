@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from senmon.store.database import Database
 from senmon.store.records import ConversationEvent, ConversationEventType
 from senmon.store.rows import columns_of, now
-from senmon.store.tables import conversation_events
+from senmon.store.tables import conversation_events, conversations
 
 
 class Journal:
@@ -27,15 +27,8 @@ class Journal:
         self, conversation: str, after: int = 0, *, type: ConversationEventType | None = None
     ) -> tuple[ConversationEvent, ...]:
         """Those with a seq above `after`, in order."""
-        query = (
-            select(*columns_of(conversation_events, ConversationEvent))
-            .where(conversation_events.c.conversation == conversation, conversation_events.c.seq > after)
-            .order_by(conversation_events.c.seq)
-        )
-        if type is not None:
-            query = query.where(conversation_events.c.type == type)
         async with self._database.reading() as connection:
-            return tuple(ConversationEvent(**row) for row in (await connection.execute(query)).mappings())
+            return await journal_events(connection, conversation, after, type=type)
 
     async def last(self, conversation: str) -> int:
         """The newest seq; 0 when nothing happened yet."""
@@ -44,6 +37,23 @@ class Journal:
         )
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
+
+
+async def journal_events(
+    connection: AsyncConnection,
+    conversation: str,
+    after: int = 0,
+    *,
+    type: ConversationEventType | None = None,
+) -> tuple[ConversationEvent, ...]:
+    query = (
+        select(*columns_of(conversation_events, ConversationEvent))
+        .where(conversation_events.c.conversation == conversation, conversation_events.c.seq > after)
+        .order_by(conversation_events.c.seq)
+    )
+    if type is not None:
+        query = query.where(conversation_events.c.type == type)
+    return tuple(ConversationEvent(**row) for row in (await connection.execute(query)).mappings())
 
 
 async def record(
@@ -55,6 +65,9 @@ async def record(
     client_id: str | None = None,
 ) -> int:
     """Add an entry inside the caller's transaction; its seq."""
+    # Writers of other processes queue up here, or two would take one seq. SQLite has one writer anyway.
+    held = select(conversations.c.id).where(conversations.c.id == conversation).with_for_update()
+    await connection.execute(held)
     following = select(func.coalesce(func.max(conversation_events.c.seq), 0) + 1).where(
         conversation_events.c.conversation == conversation
     )

@@ -46,16 +46,6 @@ class Opinions:
         async with self._database.reading() as connection:
             return tuple(Feedback(**row) for row in (await connection.execute(query)).mappings())
 
-    async def of_conversation(self, conversation: str, visitor: str) -> dict[str, Rating]:
-        """This visitor's thumbs by run."""
-        query = (
-            select(feedback.c.run, feedback.c.rating)
-            .join(runs, runs.c.id == feedback.c.run)
-            .where(runs.c.conversation == conversation, feedback.c.visitor == visitor)
-        )
-        async with self._database.reading() as connection:
-            return {row.run: row.rating for row in await connection.execute(query)}
-
     async def rate(self, conversation: str, score: int, comment: str) -> None:
         """Once. Raises AlreadyRated."""
         values = {"conversation": conversation, "score": score, "comment": comment, "created": now()}
@@ -68,12 +58,15 @@ class Opinions:
                 "this conversation is rated", remedy="a conversation is rated once; thank you"
             ) from error
 
-    async def rated(self, conversation: str) -> bool:
-        query = select(conversation_ratings.c.score).where(
-            conversation_ratings.c.conversation == conversation
-        )
-        async with self._database.reading() as connection:
-            return await one(connection, query) is not None
+
+async def thumbs(connection: AsyncConnection, conversation: str, visitor: str) -> dict[str, Rating]:
+    """This visitor's, by run."""
+    query = (
+        select(feedback.c.run, feedback.c.rating)
+        .join(runs, runs.c.id == feedback.c.run)
+        .where(runs.c.conversation == conversation, feedback.c.visitor == visitor)
+    )
+    return {row.run: row.rating for row in await connection.execute(query)}
 
 
 async def _review(connection: AsyncConnection, given: Mapping[str, Any], *, wanted: bool) -> None:

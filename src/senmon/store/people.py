@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import ConversationNotFound
 from senmon.store.database import Database
+from senmon.store.refresh import IDLE
 from senmon.store.rows import now
 from senmon.store.tables import (
     conversation_events,
@@ -100,7 +101,7 @@ class People:
         return purged
 
     async def forget_expired(self) -> None:
-        """Delete refresh tokens that are worth nothing any more."""
+        """Delete refresh tokens that are worth nothing any more, and visitors of whom nothing is left."""
         living = exists().where(
             refresh_tokens.c.family == refresh_families.c.id, refresh_tokens.c.expires > now()
         )
@@ -112,6 +113,7 @@ class People:
                     ~exists().where(refresh_tokens.c.family == refresh_families.c.id)
                 )
             )
+        await self._delete_idle_visitors(now() - IDLE)
 
     async def _delete_idle_visitors(self, before: datetime) -> None:
         speaks = exists().where(

@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, func, insert, select, update
+from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from senmon.errors import ConversationNotFound, Forbidden, PersonSpeaks, RunConflict, RunNotFound
+from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, RunNotFound
 from senmon.messages import Event, Identity
+from senmon.store.belonging import admit, bind_customer
 from senmon.store.database import Database, parse_url
 from senmon.store.handovers import Handovers, belongs_to_person, open_handover
 from senmon.store.journal import Journal, record
@@ -39,6 +40,7 @@ from senmon.store.reviews import Reviews
 from senmon.store.rows import columns_of, ensure_site, ensure_visitor, new_id, now, one, values_of
 from senmon.store.sites import Sites
 from senmon.store.tables import api_keys, conversations, events, runs, sites
+from senmon.store.told import Told, read_beside
 
 #: A run of a server that died is taken for orphaned after this time, where no lock file tells.
 LEASE = timedelta(minutes=10)
@@ -125,13 +127,13 @@ class Store:
                 mine = conversations.c.site == identity.site, conversations.c.visitor == identity.visitor
                 query = _CONVERSATIONS.where(*mine, conversations.c.client_id == client_id)
                 if (known := await one(connection, query)) is not None:
-                    return _admit(known, identity)
+                    return admit(known, identity)
             return await _insert_conversation(connection, identity, channel, client_id, prechat)
 
     async def conversation(self, id: str, identity: Identity) -> ConversationRecord:
         """Raises ConversationNotFound unless it is this visitor's, Forbidden when another customer's."""
         async with self._database.reading() as connection:
-            return _admit(await one(connection, _CONVERSATIONS.where(conversations.c.id == id)), identity)
+            return admit(await one(connection, _CONVERSATIONS.where(conversations.c.id == id)), identity)
 
     async def continue_conversation(self, identity: Identity, channel: Channel) -> ConversationRecord:
         """The newest conversation that this identity may continue, or a new one: for channels without ids."""
@@ -188,7 +190,7 @@ class Store:
             if await belongs_to_person(connection, conversation, client_id):
                 raise PersonSpeaks("a person answers in this conversation", remedy="wait for the person")
             await _refuse_second_run(connection, conversation)
-            await _bind_customer(connection, conversation, customer)
+            await bind_customer(connection, conversation, customer)
             if replaces is not None:
                 await replace_run(connection, conversation, replaces)
             run = await self._insert_run(connection, conversation, client_id, digest)
@@ -233,17 +235,25 @@ class Store:
         if row is None:
             raise _no_run(id)
         try:
-            _admit(owner, identity)
+            admit(owner, identity)
         except ConversationNotFound as error:
             raise _no_run(id) from error
         return _run(row)
 
     async def runs_of(self, conversation: str) -> tuple[Run, ...]:
         """The runs that make up what was said, in order: without replaced ones."""
-        query = select(runs).where(runs.c.conversation == conversation, runs.c.replaced.is_(None))
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.order_by(runs.c.number))).mappings().all()
+            rows = (await connection.execute(_runs_of(conversation))).mappings().all()
         return tuple(_run(row) for row in rows)
+
+    async def told(self, conversation: str, visitor: str | None) -> Told:
+        """What was said and how it stands, at one moment; with the thumbs of `visitor`."""
+        async with self._database.reading() as connection:
+            # The journal first: a run that begins meanwhile is at least told of as an event.
+            beside = await read_beside(connection, conversation, visitor)
+            rows = (await connection.execute(_runs_of(conversation))).mappings().all()
+            events = await self._read(connection, _events_of(conversation))
+        return Told(tuple(_run(row) for row in rows), events, *beside)
 
     async def running(self, conversation: str) -> Run | None:
         """The run under way in a conversation."""
@@ -303,17 +313,15 @@ class Store:
 
     async def conversation_events(self, id: str) -> tuple[Event, ...]:
         """The events of a conversation, run by run: what `Conversation.fold` takes. Without replaced runs."""
-        query = (
-            select(events)
-            .join(runs, runs.c.id == events.c.run)
-            .where(runs.c.conversation == id, runs.c.replaced.is_(None))
-            .order_by(runs.c.number, events.c.seq)
-        )
-        return await self._events(query)
+        return await self._events(_events_of(id))
 
     async def _events(self, query: Select[Any]) -> tuple[Event, ...]:
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query)).mappings().all()
+            return await self._read(connection, query)
+
+    @staticmethod
+    async def _read(connection: AsyncConnection, query: Select[Any]) -> tuple[Event, ...]:
+        rows = (await connection.execute(query)).mappings().all()
         return tuple(
             Event(row["type"], row["data"], row["private"], run_id=row["run"], seq=row["seq"]) for row in rows
         )
@@ -379,6 +387,18 @@ def _no_run(id: str) -> RunNotFound:
     return RunNotFound(f"no run {id}", remedy="run ids come from POST /v1/conversations/{id}/messages")
 
 
+def _runs_of(conversation: str) -> Select[Any]:
+    """Without replaced ones, in order."""
+    standing = runs.c.conversation == conversation, runs.c.replaced.is_(None)
+    return select(runs).where(*standing).order_by(runs.c.number)
+
+
+def _events_of(conversation: str) -> Select[Any]:
+    joined = select(events).join(runs, runs.c.id == events.c.run)
+    standing = runs.c.conversation == conversation, runs.c.replaced.is_(None)
+    return joined.where(*standing).order_by(runs.c.number, events.c.seq)
+
+
 def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
     return {
         "run": run_id,
@@ -393,14 +413,6 @@ def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
 def _run(row: Mapping[str, Any] | RowMapping, *, fresh: bool = False) -> Run:
     names = ("id", "conversation", "client_id", "state", "number", "created", "finished")
     return Run(**{name: row[name] for name in names}, fresh=fresh)
-
-
-def _admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationRecord:
-    if row is None or (row["site"], row["visitor"]) != (identity.site, identity.visitor):
-        raise ConversationNotFound("no such conversation of yours", remedy="POST /v1/conversations makes one")
-    if row["customer"] is not None and row["customer"] != identity.customer:
-        raise _not_this_customer()
-    return ConversationRecord(**row)
 
 
 async def _insert_conversation(
@@ -426,20 +438,3 @@ async def _refuse_second_run(connection: AsyncConnection, conversation: str) -> 
             f"run {running['id']} is still under way in this conversation",
             remedy=f"wait until it is done and retry, or stop it: DELETE /v1/runs/{running['id']}",
         )
-
-
-async def _bind_customer(connection: AsyncConnection, conversation: str, customer: str | None) -> None:
-    row = await one(connection, select(conversations).where(conversations.c.id == conversation))
-    if row is None or row["customer"] == customer:
-        return
-    if row["customer"] is not None:
-        raise _not_this_customer()
-    mine = and_(conversations.c.id == conversation, conversations.c.customer.is_(None))
-    await connection.execute(update(conversations).where(mine).values(customer=customer))
-
-
-def _not_this_customer() -> Forbidden:
-    return Forbidden(
-        "this conversation belongs to a signed-in customer",
-        remedy="sign in again, or start a new conversation",
-    )
