@@ -85,6 +85,7 @@ def suite_leak_findings(dataset: Dataset, items: Sequence[ExamItem]) -> Iterator
     places: dict[tuple[str, ...], str] = {}
     for item in items:
         places.setdefault(tuple(map(core, user_turns(item.messages))), item.source)
+    asked = {item.source: item.messages for item in items}
     near = _near_items(dataset, items, depths)
     for example in dataset.split("train"):
         turns = user_turns(example.messages)
@@ -96,7 +97,7 @@ def suite_leak_findings(dataset: Dataset, items: Sequence[ExamItem]) -> Iterator
         if hit:
             yield finding(
                 "suite_leak",
-                "note" if _unavoidable(example.messages) else "error",
+                "note" if _unavoidable(asked[hit]) else "error",  # what is shared are the item's turns
                 [example.source, hit],
                 f"training asks what the suite asks: “{shortened(turns[0], 120)}”",
                 "remove it from training, or ask something else in the suite",
