@@ -39,7 +39,8 @@ class Preference:
         """[count], summing to 1."""
         logits = (self._weights @ vector + self._bias).astype(np.float64)
         shares: NDArray[np.float64] = np.exp(logits - logits.max())
-        return shares / shares.sum()
+        shares /= shares.sum()
+        return shares
 
 
 def _descend(

@@ -48,8 +48,8 @@ class ContextRules(Strict):
     customer: bool = Field(False, description="Tell the model whether the customer is verified.")
     likely: bool = Field(
         False,
-        description="Tell the model which action or answer a message makes likely, by a small classifier that "
-        "is learnt from the pack's conversations when it is tuned.",
+        description="Tell the model which action or answer a message makes likely, by a small classifier "
+        "that is learnt from the pack's conversations when it is tuned.",
     )
 
 
