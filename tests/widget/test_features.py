@@ -335,7 +335,7 @@ def test_nothing_is_asked_before_consent(visit: Visit, bot: Site) -> None:
 
 
 @thorough
-def test_the_page_can_drive_it(visit: Visit) -> None:
+def test_the_page_can_drive_it(visit: Visit, assistant: WidgetAssistant) -> None:
     widget = visit(theme="dark", pack="garden")
     widget.page.evaluate("""() => {
       window.told = [];
@@ -343,7 +343,8 @@ def test_the_page_can_drive_it(visit: Visit) -> None:
       document.querySelector("senmon-chat").send("hello from the page");
     }""")
     answer = widget.heard("within 30 days")
-    expect(answer.locator(".who")).to_contain_text("Garden")
+    expect(answer.locator(".who")).to_have_count(0)
+    assert assistant.asked[0][3] == "garden"
     expect(widget.page.locator(".root.dark")).to_have_count(1)
     widget.page.evaluate("document.querySelector('senmon-chat').hide()")
     assert widget.page.evaluate("window.told") == ["open", "message", "answer", "close"]

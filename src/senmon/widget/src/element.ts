@@ -125,7 +125,8 @@ export class SenmonChat extends LitElement {
 
   private connect(): void {
     const base = this.api ? `${this.api.replace(/\/+$/, "")}/` : HOME;
-    const name = `${base}${this.siteKey}`;
+    // A page that asks one pack only has conversations of its own.
+    const name = `${base}${this.siteKey}${this.pack && `#${this.pack}`}`;
     const shelf = new Shelf(name);
     const tabs = new Tabs(name, (news) => this.chat.hear(news));
     this.chat = new Chat(

@@ -75,9 +75,9 @@ function theirs(ui: SenmonChat, one: Message): Piece {
 function who(ui: SenmonChat, one: Message): Piece {
   if (one.role === "agent") return html`<p class="who">${one.author || ui.chat.handover.agent || ui.t("person")}</p>`;
   const pack = ui.packOf(one.pack);
-  if (!pack || (ui.chat.packs.length < 2 && !ui.opinion)) return html`<span class="hidden">${pack?.persona ?? ui.t("assistant")}: </span>`;
+  if (!pack || ui.only) return html`<span class="hidden">${pack?.persona ?? ui.t("assistant")}: </span>`;
   return html`<p class="who" part="pack"><span>${label(pack)}</span>
-    ${ui.chat.packs.length > 1 && !busy(one) && one.runId
+    ${!busy(one) && one.runId
       ? html`<button class="text" type="button" aria-expanded=${isOpen(ui, one, "topic") ? "true" : "false"}
           @click=${() => ui.express(isOpen(ui, one, "topic") ? null : { key: one.key, kind: "topic" })}>${ui.t("wrongTopic")}</button>`
       : nothing}</p>`;
