@@ -71,7 +71,7 @@ def test_a_reviewers_day(command: Command, talked: dict[str, str], tmp_path: Pat
     shown = command("inbox", "show", talked["disliked"][:8])
     assert "returns" in shown.output and "[red]wrong[/red]" in shown.output
     assert "\x1b[31m" not in shown.output
-    reply = ("--reply", "You can send it back within 30 days.", "--reviewer", "Ann")
+    reply = ("--reply", "Yes, you have 30 days for that.", "--reviewer", "Ann")
     made = command("inbox", "correct", talked["disliked"][:8], *reply, "--intent", "returns")
     assert "corrected" in made.output
     again = command("inbox", "correct", talked["disliked"][:8], *reply, "--intent", "returns")
@@ -80,7 +80,7 @@ def test_a_reviewers_day(command: Command, talked: dict[str, str], tmp_path: Pat
     assert asked.exit_code == 0, asked.output
     both = command("inbox", "dismiss", talked["nobody"][:8], "ffffffffffff")
     assert both.exit_code == 1
-    assert "dismissed" in both.output and "no id begins" in both.output
+    assert "dismissed" in both.output and "no exchange has an id" in both.output
     assert "Nothing waits" in command("inbox").output
     assert "Ann" in command("inbox", "--decided").output
 

@@ -25,6 +25,7 @@ from senmon.lifecycle import rollback, tune_pack
 from senmon.lifecycle.overrides import overridden
 from senmon.packs.loader import load_pack
 from senmon.settings import Settings
+from senmon.shelf import Shelf
 from senmon.store.store import Store
 from senmon.workspace import Workspace
 from server_rig import Site, serving
@@ -148,6 +149,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, tiny_base: BaseFiles) -> Iter
         assert result.promoted, result.verdict.reasons
 
     run(first())
+    # The router is fitted and kept before the server starts, which waits ten seconds only.
+    Shelf(workspace, tiny_base.digest).build()
     with serving(workspace) as site:
         yield Shop(site, workspace, tiny_base, folder)
 
