@@ -120,7 +120,9 @@ def test_a_person_takes_over(visit: Visit, bot: Site, assistant: WidgetAssistant
     said = widget.page.locator(".message.agent")
     expect(said.locator("strong")).to_have_text("picture")
     expect(said).to_contain_text("Ruth")
-    widget.say("Here it is")
+    with widget.page.expect_response("**/messages") as given:
+        widget.say("Here it is")
+    assert given.value.json() == {"run_id": None, "delivered": True}
     expect(widget.page.locator(".message.user").last).to_contain_text("Here it is")
     assert desk.post(f"{at}/close").status_code == 200
     expect(widget.page.get_by_text("The conversation with a person has ended.")).to_be_visible()
