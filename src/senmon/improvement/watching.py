@@ -104,7 +104,7 @@ async def looked(store: Store, course: Course, *, turns: int = TURNS) -> Watch:
 
 
 def compared(before: Sequence[Exchange], after: Sequence[Exchange], wanted: int) -> Watch:
-    guards = ()
+    guards: tuple[Guard, ...] = ()
     if min(len(before), len(after)) >= LEAST:
         guards = tuple(_guard(name, test, before, after) for name, test in GUARDS.items())
     return Watch(len(after), wanted, len(before), guards)
