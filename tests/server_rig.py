@@ -20,6 +20,7 @@ from senmon.server.app import create_app
 from senmon.server.serve import bind, make_server
 from senmon.settings import Settings
 from senmon.store.store import Store
+from senmon.workspace import Workspace
 
 SECRET_WORDS = "my pin is 4711"
 BUTTONS = [{"title": "Track it", "payload": "/track"}, {"title": "Cancel it", "payload": "/cancel"}]
@@ -211,7 +212,7 @@ def read_events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def serving(workspace: FakeWorkspace, **options: Any) -> Iterator[Site]:
+def serving(workspace: FakeWorkspace | Workspace, **options: Any) -> Iterator[Site]:
     app = create_app(workspace, **options)
     listener = bind("127.0.0.1", 0)
     ready = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ MACHINE = Hardware("a processor", 1, 1e11, 2e10, 3e11)
 
 def test_turns_alternate_and_spreads_are_of_pairs() -> None:
     order: list[str] = []
-    found = alternating({name: lambda name=name: order.append(name) or len(order) for name in "ab"}, 3)  # type: ignore[misc]
+
+    def turn(name: str) -> Callable[[], int]:
+        def work() -> int:
+            order.append(name)
+            return len(order)
+
+        return work
+
+    found = alternating({name: turn(name) for name in "ab"}, 3)
     assert order == ["a", "b", "b", "a", "a", "b"]
     assert found == {"a": [1, 4, 5], "b": [2, 3, 6]}
     assert Spread.of([3.0, 1.0, 2.0]).text(1) == "2.0 (1.0–3.0)"

@@ -123,7 +123,14 @@ def test_rows_get_their_own_adapter_whatever_came_before() -> None:
         lean.extend(0, [1, 2, 3, slot], 0, logits=False)
         return lean.decode(tokens[slot : slot + 1], [4])[0]
 
-    for rows in ([a, b, a, None], [c, None, b, c], [b, a], [a, a, a, a], [None, c, a, b]):
+    mixes: list[list[LoadedAdapter | None]] = [
+        [a, b, a, None],
+        [c, None, b, c],
+        [b, a],
+        [a, a, a, a],
+        [None, c, a, b],
+    ]
+    for rows in mixes:
         expected = torch.stack([alone(slot, row) for slot, row in enumerate(rows)])
         torch.testing.assert_close(together(rows), expected, atol=1e-4, rtol=1e-4)
     assert (alone(0, a) - alone(0, None)).abs().max() > 0.01

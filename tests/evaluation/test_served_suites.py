@@ -85,7 +85,7 @@ def plan(pack_folder: Callable[..., Path], tmp_path: Path) -> Plan:
 
 
 async def test_base_and_adapter_are_measured_and_compared(plan: Plan, tmp_path: Path) -> None:
-    steps = []
+    steps: list[Any] = []
     section = await measure(plan, tmp_path / "kept", steps.append)
     figures = section["figures"]
     values = {

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from senmon.cli import main
-from senmon.errors import ConfigError, DataInvalid, RunNotFound
+from senmon.errors import ConfigError, DataInvalid, RunNotFound, SenmonError
 from senmon.improvement.screening import DATA, SUITE
 from senmon.store.reviews import handle
 from senmon.store.store import Store
@@ -107,4 +107,5 @@ def test_what_is_wrong_is_said(command: Command, talked: dict[str, str]) -> None
     for arguments, kind in wrong.items():
         result = command(*arguments)
         assert isinstance(result.exception, kind), (arguments, result.output, result.exception)
+        assert isinstance(result.exception, SenmonError)
         assert result.exception.remedy or kind is DataInvalid

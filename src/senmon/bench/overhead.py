@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -140,11 +139,8 @@ async def _post(client: httpx.AsyncClient, path: str, body: Any, headers: dict[s
 @contextmanager
 def serving(command: Sequence[str]) -> Iterator[Running]:
     """The server of `command`, answering. It is ended on the way out."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
-    process = subprocess.Popen(
-        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -214,7 +214,8 @@ async def replies(engine: LocalEngine, asks: Sequence[Ask]) -> list[Served]:
 
 async def reply(engine: LocalEngine, request: GenerateRequest, arrived: float) -> Served:
     """One reply of ours, as text."""
-    served, text = Served(), []
+    served = Served()
+    text: list[str] = []
     async for chunk in engine.generate(request):
         if not text:
             served.first = time.perf_counter() - arrived

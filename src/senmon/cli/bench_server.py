@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -34,9 +35,7 @@ class Bench(Workspace):
 
 
 def main(home: Path, packs: tuple[Path, ...]) -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, which reads it once
     settings = Settings(home=home, packs=packs, port=0, rate_limit_per_minute=0)
     workspace = Bench(settings)
     embedding = _count_embedding(workspace)

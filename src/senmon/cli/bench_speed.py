@@ -118,7 +118,7 @@ def _rows_of(names: Sequence[str], base: Any) -> list[tuple[str, Sequence[Row], 
     from senmon.workspace import Workspace
 
     workspace, renderer = Workspace.open(), Renderer(load_tokenizer(base))
-    found = []
+    found: list[tuple[str, Sequence[Row], Sequence[Row]]] = []
     for pack in [workspace.pack(name) for name in names] or list(workspace.packs.values()):
         data, prefix = load_dataset(pack), prefix_message(pack)
         most = pack.manifest.recipe.max_tokens

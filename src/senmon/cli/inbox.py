@@ -83,7 +83,7 @@ def inbox(
     if decided:
         output.emit([_decision_json(each) for each in exchanges], _decisions(exchanges[:limit]), json=json)
         return
-    items = ranked(exchanges, pack="-" if pack == "none" else pack, kind=kind)  # type: ignore[arg-type]
+    items = ranked(exchanges, pack="-" if pack == "none" else pack, kind=kind)
     output.emit([_item_json(item) for item in items[:limit]], _listed(items, limit), json=json)
 
 

@@ -49,7 +49,7 @@ class Site:
 
     def lend(self, linears: Sequence[nn.Linear]) -> None:
         """Lets the model's own layers look into this copy, so that theirs can be freed."""
-        for linear, part in zip(linears, torch.split(self._weight, self.sizes), strict=True):
+        for linear, part in zip(linears, torch.split(self._weight, list(self.sizes)), strict=True):
             linear.weight = nn.Parameter(part, requires_grad=False)
 
     def __call__(self, x: Tensor) -> Tensor:

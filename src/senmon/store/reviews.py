@@ -170,7 +170,7 @@ async def _gather(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]
     query = select(events.c.run, events.c.type, events.c.data, events.c.private)
     query = query.where(events.c.run.in_(ids), events.c.type.in_(_TYPES)).order_by(events.c.run, events.c.seq)
     for row in (await connection.execute(query)).mappings():
-        told[row["run"]].append(row)
+        told[row["run"]].append(dict(row))
     opinions: dict[str, list[Feedback]] = defaultdict(list)
     asked = select(feedback).where(feedback.c.run.in_(ids)).order_by(feedback.c.created)
     for row in (await connection.execute(asked)).mappings():
