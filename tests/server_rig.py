@@ -163,7 +163,7 @@ def client_of(url: str, **headers: str) -> httpx.Client:
 class Site:
     """A running server. `client` is somebody with a visitor token; `anonymous` has none."""
 
-    def __init__(self, workspace: FakeWorkspace, url: str) -> None:
+    def __init__(self, workspace: Any, url: str) -> None:
         self.workspace = workspace
         self.url = url
         self.anonymous = client_of(url)
