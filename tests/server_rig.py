@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -163,7 +163,7 @@ def client_of(url: str, **headers: str) -> httpx.Client:
 class Site:
     """A running server. `client` is somebody with a visitor token; `anonymous` has none."""
 
-    def __init__(self, workspace: Any, url: str) -> None:
+    def __init__(self, workspace: FakeWorkspace, url: str) -> None:
         self.workspace = workspace
         self.url = url
         self.anonymous = client_of(url)
@@ -227,7 +227,7 @@ def serving(workspace: FakeWorkspace | Workspace, **options: Any) -> Iterator[Si
     thread.start()
     try:
         assert ready.wait(10)
-        site = Site(workspace, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        site = Site(cast(FakeWorkspace, workspace), f"http://127.0.0.1:{listener.getsockname()[1]}")
         site.loop = loops[0]
         yield site
     finally:
