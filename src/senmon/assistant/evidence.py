@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from senmon.messages import Passage
-from senmon.rendering import passage_text
+from senmon.rendering import passage_text, references
 
 #: English text has about so many characters a token, whatever the tokenizer.
 CHARACTERS_PER_TOKEN = 3.5
@@ -29,6 +29,21 @@ def within_budget(passages: Sequence[Passage], tokens: int) -> tuple[Passage, ..
 def _tokens(passage: Passage) -> float:
     names = sum(len(f"[[article.{name}]] ") for name in passage.facts if not passage.answer)
     return (len(passage_text(passage, 1)) + names) / CHARACTERS_PER_TOKEN
+
+
+def cited(passages: Sequence[Passage], said: str, *, acted: bool) -> list[str]:
+    """Ids of the passages behind a reply: those that it refers to (`said` has the references as written). A
+    reply without references rests on an action's result, or on passages that have no short answer to say."""
+    names = set(references(said))
+    places = dict(enumerate(passages, 1))
+    named = [each.id for place, each in places.items() if f"answer.{place}" in names or _states(each, names)]
+    if named or acted:
+        return named
+    return [each.id for each in passages if not each.answer]
+
+
+def _states(passage: Passage, names: set[str]) -> bool:
+    return any(f"article.{fact}" in names for fact in passage.facts)
 
 
 def visible(text: str) -> str:

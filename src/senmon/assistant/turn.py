@@ -17,13 +17,21 @@ from typing import Any, cast
 from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
 from senmon.assistant.candidates import candidates
 from senmon.assistant.catalog import Catalog, ServedPack
-from senmon.assistant.evidence import public_buttons, public_progress, public_reason, visible, within_budget
+from senmon.assistant.evidence import (
+    cited,
+    public_buttons,
+    public_progress,
+    public_reason,
+    visible,
+    within_budget,
+)
 from senmon.assistant.faults import INTERNAL, public_fault
 from senmon.assistant.fixed import language_reply, nothing_fits
 from senmon.assistant.judging import first_block, first_failure
 from senmon.assistant.language import foreign_language
 from senmon.assistant.offers import accepts_offer, handoff_reply
 from senmon.assistant.release import Splitter
+from senmon.assistant.window import window
 from senmon.checks.protocol import CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
 from senmon.errors import ActionDenied, PackNotFound, PromptTooLong, SenmonError
@@ -126,6 +134,7 @@ class _Turn:
     finish: FinishReason = "stop"
     usage: Usage = field(default_factory=Usage)
     said: str = ""
+    raw: str = ""
     call: ToolCall | None = None
     trims: int = 0
     ended: bool = False
@@ -249,7 +258,7 @@ class _Turn:
                 sampling, temperature=max(sampling.temperature, REPAIR_TEMPERATURE), seed=attempt
             )
         return GenerateRequest(
-            messages=(served.prefix, *caller, *_window(messages, self.trims)),
+            messages=(served.prefix, *caller, *window(messages, self.trims)),
             adapter=served.adapter,
             tools=tools,
             candidates=await asyncio.to_thread(candidates, tools, messages),
@@ -339,8 +348,8 @@ class _Turn:
                 return
             except PromptTooLong:
                 messages = self.state.of(self.served.pack.name) if self.served else self.state.messages
-                before, self.trims = _window(messages, self.trims), self.trims + 1
-                after = _window(messages, self.trims)
+                before, self.trims = window(messages, self.trims), self.trims + 1
+                after = window(messages, self.trims)
                 if after == before:
                     raise
                 head = request.messages[: len(request.messages) - len(before)]
@@ -369,7 +378,7 @@ class _Turn:
             text, raw = text.lstrip(), raw.lstrip()
         elif not self.state.pending and not text[:1].isspace():
             text = f" {text}"  # after an action: a message of its own for the model, not for the visitor
-        self.said += text
+        self.said, self.raw = self.said + text, self.raw + raw
         return self.emit("delta", {"text": text}, {"raw": raw} if raw != text else {})
 
     def _say(self, text: str) -> Event:
@@ -458,6 +467,7 @@ class _Turn:
         data = {
             "finish_reason": self.finish,
             "text": self.said.rstrip(),
+            "cited": cited(self.passages, self.raw, acted=bool(self.ran)) if self.said else [],
             "usage": self.usage.to_json(),
             "provenance": self._provenance(),
         }
@@ -488,12 +498,3 @@ def _leading(scores: Mapping[str, float]) -> dict[str, float]:
 
 def _empty(result: Mapping[str, Any]) -> ActionOutcome:
     return ActionOutcome(result=result, texts=(), buttons=(), slots={}, handoff=None)
-
-
-def _window(messages: tuple[Message, ...], trims: int) -> tuple[Message, ...]:
-    """The newest part of a conversation: each trim halves the number of turns, the last one stays."""
-    starts = [index for index, message in enumerate(messages) if message.role == "user"]
-    if not trims or len(starts) < 2:
-        return messages
-    keep = max(1, len(starts) >> trims)
-    return messages[starts[-keep] :]

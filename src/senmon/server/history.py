@@ -48,15 +48,20 @@ def _exchange(run: Run, events: list[Event], rating: Rating | None, persona: Per
         text=text,
         run_id=run.id,
         pack=pack,
-        citations=[
-            _citation(item) for event in events if event.type == "passages" for item in event.data["items"]
-        ],
+        citations=_citations(events),
         author=Author(kind="bot", name=persona(pack)),
         feedback=rating,
         progress=_progress(events),
         created_at=run.finished or run.created,
     )
     return [question, answered]
+
+
+def _citations(events: Sequence[Event]) -> list[Citation]:
+    """What was looked up and, once the reply ended, what it rests on."""
+    found = [item for event in events if event.type == "passages" for item in event.data["items"]]
+    ends = [event.data["cited"] for event in events if event.type == "done" and "cited" in event.data]
+    return [_citation(item) for item in found if not ends or item["id"] in ends[-1]]
 
 
 def _progress(events: Iterable[Event]) -> Progress | None:

@@ -74,6 +74,10 @@ export function apply(answer: Message, { seq, type, data }: StreamEvent): Handov
   } else if (type === "done") {
     answer.state = data.finish_reason === "cancelled" ? "stopped" : "done";
     answer.text = answer.text.trimEnd();
+    if (Array.isArray(data.cited)) {
+      const cited = new Set(data.cited.map(String));
+      answer.citations = answer.citations.filter((one) => cited.has(one.id));
+    }
     if (data.finish_reason === "length") answer.note = "cut";
     answer.progress = progressOf(data.progress) ?? answer.progress;
   } else if (type === "error") {

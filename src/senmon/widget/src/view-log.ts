@@ -104,7 +104,7 @@ function ladder(ui: SenmonChat, step: number, of: number): Piece {
 }
 
 function sources(ui: SenmonChat, one: Message): Piece {
-  if (!one.citations.length || !one.text) return nothing;
+  if (!one.citations.length || !one.text || busy(one)) return nothing;
   return html`<div class="sources" part="sources"><span class="label">${ui.t("sources")}</span><ul>
     ${one.citations.map(
       ({ id, title }) =>
