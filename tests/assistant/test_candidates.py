@@ -36,3 +36,14 @@ def test_a_hostile_text_can_not_hang_a_pattern() -> None:
     began = time.monotonic()
     assert candidates([slow], [Message("user", "a" * 4000), Message("user", "aab")]) == {"value": ("aab",)}
     assert time.monotonic() - began < 5
+
+
+def test_what_is_tried_now_comes_from_the_latest_message() -> None:
+    attempt = ActionSpec(name="check", description="x", candidates={"attempt": r"\d+"}, latest=("attempt",))
+    said = [
+        Message("user", "is it 12"),
+        Message("tool", '{"was": 13}', name="check"),
+        Message("user", "then 14"),
+    ]
+    assert candidates([attempt], said) == {"attempt": ("14",)}
+    assert candidates([attempt], [*said, Message("user", "sure?")]) == {"attempt": ("14", "13", "12")}

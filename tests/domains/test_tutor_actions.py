@@ -72,6 +72,16 @@ async def test_open_problem_fills_the_vault_and_gives_a_first_hint(lesson: Lesso
     assert (lesson.slots["level"], lesson.slots["may_tell"]) == (0, False)
 
 
+async def test_an_answer_brought_as_a_problem_is_an_answer(lesson: Lesson) -> None:
+    await lesson("open_problem", problem="2x + 3 = 11")
+    result = await lesson("open_problem", problem="x = 4")
+    assert result["verdict"] == "correct" and lesson.slots["open"] is False
+    await lesson("open_problem", problem="2x + 3 = 11")
+    # Another equation with the same solution may be a new problem, and is.
+    assert (await lesson("open_problem", problem="5x - 2 = 18"))["status"] == "opened"
+    assert (await lesson("open_problem", problem="x = 5"))["status"] == "not opened"
+
+
 @pytest.mark.parametrize(
     "text",
     [

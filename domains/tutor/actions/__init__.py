@@ -41,8 +41,11 @@ class OpenProblem(Action):
 
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[dict[str, Any]]:
         kept = tracker.get_slot("opened") or None
+        given = str(tracker.get_slot("problem") or "")
+        if _goes_on(given, tracker):
+            return checked(dispatcher, tracker, given)
         try:
-            solution = solve(str(tracker.get_slot("problem") or ""))
+            solution = solve(given)
         except TooHardError as reason:
             dispatcher.utter_message(json_message={"status": "not opened", "hint": {"text": str(reason)}})
             return [SlotSet("problem", kept)]
@@ -95,31 +98,47 @@ class CheckAnswer(Action):
         return "check_answer"
 
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[dict[str, Any]]:
-        attempt, problem = str(tracker.get_slot("attempt") or ""), tracker.get_slot("opened")
-        if not problem or not tracker.get_slot("open"):
-            dispatcher.utter_message(
-                json_message=_without_problem(attempt, FINISHED if problem else NO_PROBLEM)
-            )
-            return []
-        progress = str(tracker.get_slot("progress") or problem)
-        judgement = judge(str(problem), attempt)
-        result: dict[str, Any] = {"verdict": judgement.outcome, "feedback": {"text": judgement.said}}
-        changed: dict[str, Any] = {"problem": problem, "observed": _observed(tracker, judgement)}
-        if judgement.outcome == "correct":
-            result["hint"] = {"text": ANOTHER}
-            dispatcher.utter_message(json_message=result)
-            return _slots(open=False, level=0, **changed)
-        if judgement.progress and judgement.progress != progress:
-            progress = judgement.progress
-            changed |= {"progress": progress, "level": 0}
-            changed["budget"] = len(_ladder(solve(progress), tracker))
-        if judgement.mistake is not None:
-            result["error"] = {"name": judgement.mistake.name}
-        hints = _ladder(solve(progress), tracker)
-        level = int(changed.get("level", tracker.get_slot("level") or 0))
-        result["hint"] = {"text": hints[min(level, len(hints) - 1)]}
+        return checked(dispatcher, tracker, str(tracker.get_slot("attempt") or ""))
+
+
+def checked(dispatcher: Any, tracker: Any, attempt: str) -> list[dict[str, Any]]:
+    """Judges `attempt` and says what comes next."""
+    problem = tracker.get_slot("opened")
+    if not problem or not tracker.get_slot("open"):
+        dispatcher.utter_message(json_message=_without_problem(attempt, FINISHED if problem else NO_PROBLEM))
+        return []
+    progress = str(tracker.get_slot("progress") or problem)
+    judgement = judge(str(problem), attempt)
+    result: dict[str, Any] = {"verdict": judgement.outcome, "feedback": {"text": judgement.said}}
+    changed: dict[str, Any] = {"problem": problem, "observed": _observed(tracker, judgement)}
+    if judgement.outcome == "correct":
+        result["hint"] = {"text": ANOTHER}
         dispatcher.utter_message(json_message=result)
-        return _slots(**changed)
+        return _slots(open=False, level=0, **changed)
+    if judgement.progress and judgement.progress != progress:
+        progress = judgement.progress
+        changed |= {"progress": progress, "level": 0}
+        changed["budget"] = len(_ladder(solve(progress), tracker))
+    if judgement.mistake is not None:
+        result["error"] = {"name": judgement.mistake.name}
+    hints = _ladder(solve(progress), tracker)
+    level = int(changed.get("level", tracker.get_slot("level") or 0))
+    result["hint"] = {"text": hints[min(level, len(hints) - 1)]}
+    dispatcher.utter_message(json_message=result)
+    return _slots(**changed)
+
+
+def _goes_on(given: str, tracker: Any) -> bool:
+    """A right answer of the open problem (`x = 6`, `18`) that was brought as a problem. Lines that could be
+    problems are taken for new ones: two equations may have the same solution by chance."""
+    problem = str(tracker.get_slot("opened") or "")
+    if not given or not problem or not tracker.get_slot("open"):
+        return False
+    try:
+        solve(given)
+    except TooHardError:
+        return judge(problem, given).outcome in ("correct", "step_ok")
+    return False
 
 
 class NextHint(Action):

@@ -16,12 +16,19 @@ SECONDS = 0.25
 
 
 def candidates(tools: Sequence[ActionSpec], messages: Sequence[Message]) -> Mapping[str, tuple[str, ...]]:
-    """Per argument, the matches of its pattern in the user's words and in results, newest first."""
+    """Per argument, the matches of its pattern in the user's words and in results, newest first; those of the
+    user's latest message alone where the action says so (`latest`) and there are any."""
     patterns: dict[str, dict[str, None]] = {}
+    latest = {argument for spec in tools for argument in spec.latest}
     for spec in tools:
         for argument, pattern in spec.candidates.items():
             patterns.setdefault(argument, {})[pattern] = None
-    return {argument: _all_matches(tuple(found), messages) for argument, found in patterns.items()}
+    newest = [message for message in messages if message.role == "user"][-1:]
+    return {
+        argument: (_all_matches(tuple(found), newest) if argument in latest else ())
+        or _all_matches(tuple(found), messages)
+        for argument, found in patterns.items()
+    }
 
 
 def _all_matches(patterns: Sequence[str], messages: Sequence[Message]) -> tuple[str, ...]:

@@ -95,6 +95,10 @@ def _argument_faults(spec: ActionSpec) -> Iterator[Fault]:
             yield ("candidates", name), f"names an unknown argument `{name}`", f"known: {known}"
         if fault := _candidate_fault(pattern):
             yield ("candidates", name), fault, "correct the expression"
+    for name in spec.latest:
+        if name not in spec.candidates:
+            known = ", ".join(sorted(spec.candidates)) or "none"
+            yield ("latest",), f"`{name}` has no candidates", f"arguments with candidates: {known}"
 
 
 def _candidate_fault(pattern: str) -> str | None:

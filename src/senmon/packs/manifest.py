@@ -71,6 +71,11 @@ class ActionSpec(Strict):
         description="Argument → regular expression. The model may only choose among its matches in the "
         "user's words and in earlier results.",
     )
+    latest: tuple[str, ...] = Field(
+        (),
+        description="Arguments whose candidates come from the user's latest message alone, where it has any: "
+        "what a pupil tries now, not what was tried before.",
+    )
     identity: Literal["none", "customer"] = Field(
         "none", description="`customer`: runs only for a verified customer, enforced by the server."
     )
