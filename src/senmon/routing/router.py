@@ -32,9 +32,9 @@ FADING = 0.5
 REMEMBERED = 3
 #: A lead that moves even a message of values, where it asks for something or states a sum.
 STRONG_LEAD = 0.3
-#: p(none) from which a message that no pack wants ends the current pack's turn. Of the 200 strangers that CLINC150
-#: has for training and choosing, said after a turn of a shipped pack, 0.5 turned 62 % away, 0.2 does 86 %; of the
-#: packs' own follow-ups it loses under 1 % more, nearly all of them off topic themselves.
+#: p(none) from which a message that no pack wants ends the current pack's turn. Of the 200 strangers that
+#: CLINC150 has for training and choosing, said after a turn of a shipped pack, 0.5 turned 62 % away, 0.2 does
+#: 86 %; of the packs' own follow-ups it loses under 1 % more, nearly all of them off topic themselves.
 NONE_CERTAIN = 0.2
 #: Words alone bring no nearness: less of it already makes a first message strange.
 NONE_SUSPECTED = 0.25
