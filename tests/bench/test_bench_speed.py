@@ -138,11 +138,11 @@ def job(program: Any, **more: Any) -> TuneJob:
 
 
 def test_tuning_learns_and_trl_ends_with_the_same_loss(tiny_base: BaseFiles) -> None:
-    pytest.importorskip("trl")
+    pytest.importorskip("trl", reason="TRL is not here: pip install senmon[bench]")
     spec = str(tiny_base.path)
-    before, ours = work(job("senmon", rate=0.0), spec), work(job("senmon", rate=0.05), spec)
-    theirs = work(job("trl", rate=0.05), spec)
-    assert ours.loss < before.loss - 0.01
+    before, ours = work(job("senmon", rate=0.0), spec), work(job("senmon", rate=3e-3), spec)
+    theirs = work(job("trl", rate=3e-3), spec)
+    assert ours.loss < before.loss - 0.1
     assert theirs.loss == pytest.approx(ours.loss, rel=1e-3)
     assert ours.peak >= ours.before > 0 and ours.cpu > 0
 
@@ -167,7 +167,7 @@ def test_figures_of_tuning_are_written(tmp_path: Path) -> None:
     figures = TuneFigures(MACHINE, (PackFigures("shop", 2, 100, 150.0, 20.0, found, (1.0, 0.5)),), points)
     text = "\n".join(tune_lines(figures))
     assert "| shop | TRL, its defaults | 8.0" in text
-    assert "1.60 ×" in text  # TRL's defaults: 8 s; ours in bf16: 5 s
+    assert "1.60 (1.60–1.60) ×" in text  # TRL's defaults: 8 s; ours in bf16: 5 s
     assert f"| {OURS} |" in text or f"| shop | {OURS} |" in text
     plot_tuning(figures, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"

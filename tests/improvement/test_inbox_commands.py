@@ -31,7 +31,8 @@ def command(
     shutil.copyfile(empty_database, home / "senmon.db")
     monkeypatch.setenv("SENMON_HOME", str(home))
     monkeypatch.setenv("SENMON_PACKS", str(folder.parent))
-    monkeypatch.setenv("COLUMNS", "200")
+    # The console reads COLUMNS when it is made, which an earlier test may have caused.
+    monkeypatch.setattr("senmon.cli.output.console._width", 200)
     if not main.app.registered_commands:
         main.compose()
 

@@ -78,7 +78,7 @@ def mentioned(text: str) -> set[Fraction]:
     for side, _, _ in expressions(plain):
         if side.lone and not side.letters:
             found.add(side.value({}))
-    for match in re.finditer(r"(?<![\d./])(-?\d+)\s?/\s?(\d+)(?![\d./])", plain):
+    for match in re.finditer(r"(?<![\d./])(-?\d+)\s?/\s?(\d+)(?![\d/]|\.\d)", plain):
         if int(match[2]) and int(match[1]) % int(match[2]):  # `18 / 3` is a sum still
             found.add(Fraction(int(match[1]), int(match[2])))
     for match in re.finditer(r"(?<![\d\w)]\s)(?<![\w)])-\s?(\d+(?:\.\d+)?)(?!\d)", plain):
