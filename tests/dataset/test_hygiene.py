@@ -121,6 +121,24 @@ def test_twins_stay_together_and_a_stock_reply_makes_none(pack_folder: Make) -> 
     )
 
 
+def test_a_given_test_split_gains_no_twins_and_they_do_not_train(pack_folder: Make) -> None:
+    reply = "Our opening hours are on the page about the shop, and the team is there all week but Sunday."
+    held = [line(f"where is the {word}", reply, split="test") for word in ("museum", "library")]
+    twins_of_them = [line("hi, where is the museum please", reply), line("where is the librry", reply)]
+    others = [line(f"question number {n}") for n in range(20)]
+    splits = [
+        e.split for e in load_dataset(write(pack_folder("shop"), *held, *twins_of_them, *others)).examples
+    ]
+    assert splits[:4] == ["test", "test", "valid", "valid"]
+    assert "test" not in splits[4:] and "train" in splits[4:]
+
+
+def test_a_given_test_split_does_not_stand_in_for_valid(pack_folder: Make) -> None:
+    lines = [line("Where is it?", split="test"), *(line(f"{word} now") for word in ("a", "b", "c", "d", "e"))]
+    pack = write(pack_folder("shop", data={"valid_percent": 1}), *lines)
+    assert [e.split for e in load_dataset(pack).examples].count("valid") == 1
+
+
 def test_the_split_of_a_request_does_not_depend_on_the_others(pack_folder: Make) -> None:
     lines = [line(f"question number {n}") for n in range(60)]
     whole = {e.request: e.split for e in load_dataset(write(pack_folder("shop"), *lines)).examples}

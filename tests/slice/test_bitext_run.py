@@ -57,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield Running(ready["address"], environment, log)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(120)
 
 
 def command(running: Running, *arguments: str, timeout: float = 400) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ def routed_to(client: openai.OpenAI, text: str) -> str | None:
     return pack.split("@")[0] if pack else None
 
 
-def wait_for_pack(running: Running, name: str, status: str, seconds: float = 90) -> None:
+def wait_for_pack(running: Running, name: str, status: str, seconds: float = 240) -> None:
     """The running server notices new packs and promotions by itself."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:

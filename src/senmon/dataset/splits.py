@@ -8,7 +8,7 @@ from typing import cast
 
 from senmon.dataset.example import Example, Split
 from senmon.dataset.likeness import core
-from senmon.dataset.normal_form import conversation_key
+from senmon.dataset.normal_form import conversation_key, request_key
 from senmon.dataset.record import Record
 from senmon.dataset.twins import twins
 from senmon.errors import Problem
@@ -22,25 +22,30 @@ def assign_splits(records: Sequence[Record], valid_percent: int) -> tuple[Split,
 
     A split that is given is kept. The others go by the hash of what they ask, greetings, politeness, emoji,
     case and punctuation taken away, so that `hi, X please!` is where `X` is; twins (`dataset.twins`) stay
-    together, and with one whose split is given. When the hash holds nothing out, the request with the
-    smallest hash is held out.
+    together, and with one whose split is given. Only the very request of a given test example joins `test`:
+    a fixed test set stays what it is, and what is merely like it goes to `valid`. When the hash holds nothing
+    out, the request with the smallest hash is held out.
     """
     if all(record.split for record in records):
         return tuple(cast(Split, record.split) for record in records)
+    requests = [request_key(_request(record)) for record in records]
     keys = _joined([core(_request(record), 1) for record in records], records)
+    equal: dict[str, str] = {}
     given: dict[str, str] = {}
-    for key, record in zip(keys, records, strict=True):
+    for request, key, record in zip(requests, keys, records, strict=True):
         if record.split:
-            given.setdefault(key, record.split)
+            equal.setdefault(request, record.split)
+            given.setdefault(key, "train" if record.split == "train" else "valid")
+    decided = [
+        record.split or equal.get(request) or given.get(key, "")
+        for request, key, record in zip(requests, keys, records, strict=True)
+    ]
     free = {key: _share(key) for key in keys if key not in given}
     held = {key for key, share in free.items() if share < valid_percent / 100}
-    if not held and "valid" not in given.values() and len(free) >= FEWEST:
+    if not held and "valid" not in decided and len(free) >= FEWEST:
         held = {min(free, key=lambda key: free[key])}
-
-    def choose(key: str, record: Record) -> str:
-        return record.split or given.get(key) or ("valid" if key in held else "train")
-
-    return tuple(cast(Split, choose(key, record)) for key, record in zip(keys, records, strict=True))
+    sides = (side or ("valid" if key in held else "train") for side, key in zip(decided, keys, strict=True))
+    return tuple(cast(Split, side) for side in sides)
 
 
 def _joined(keys: Sequence[str], records: Sequence[Record]) -> list[str]:

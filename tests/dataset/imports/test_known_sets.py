@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,10 @@ def test_the_whole_bitext_sample(test_data: Path, tmp_path: Path) -> None:
     dataset = load_dataset(load_pack(tmp_path / "desk"))
     assert (report.rows, report.taken, report.refused_rows, report.intents) == (4514, 4457, 0, 27)
     assert len(dataset.split("test")) == 889 == report.splits["test"]
+    with (test_data / BITEXT).open(encoding="utf-8", newline="") as file:
+        asked_there = [row["instruction"].strip() for row in csv.DictReader(file)]
+    fixed = [text for text in asked_there if int(hashlib.sha256(text.encode()).hexdigest(), 16) % 100 >= 80]
+    assert Counter(example.request for example in dataset.split("test")) == Counter(fixed)
     assert not any("{{" in message.content for example in dataset.examples for message in example.messages)
     assert report.slots["support_phone"] > 2000
 
