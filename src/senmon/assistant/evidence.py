@@ -12,6 +12,8 @@ from senmon.rendering import passage_text, references
 #: English text has about so many characters a token, whatever the tokenizer.
 CHARACTERS_PER_TOKEN = 3.5
 MAX_BUTTONS = 10
+#: Packs whose scores an answer shows.
+SHOWN_SCORES = 5
 MAX_BUTTON_CHARACTERS = 256
 MAX_REASON_CHARACTERS = 500
 #: Control characters but for tab and newline, overrides of the writing direction, halves of surrogates.
@@ -75,3 +77,9 @@ def public_progress(check_names: Iterable[str], slots: Mapping[str, Any]) -> dic
 def public_reason(reason: str) -> str:
     """Why a person should take over, short."""
     return visible(reason)[:MAX_REASON_CHARACTERS]
+
+
+def leading(scores: Mapping[str, float]) -> dict[str, float]:
+    """The best few packs with their scores, best first."""
+    best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_SCORES]
+    return {pack: round(score, 4) for pack, score in best}

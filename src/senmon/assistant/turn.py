@@ -19,6 +19,7 @@ from senmon.assistant.candidates import candidates
 from senmon.assistant.catalog import Catalog, ServedPack
 from senmon.assistant.evidence import (
     cited,
+    leading,
     public_buttons,
     public_progress,
     public_reason,
@@ -31,7 +32,7 @@ from senmon.assistant.judging import first_block, first_failure
 from senmon.assistant.language import foreign_language
 from senmon.assistant.offers import accepts_offer, handoff_reply
 from senmon.assistant.release import Splitter
-from senmon.assistant.window import window
+from senmon.assistant.window import likely_moves, turn_alone, window
 from senmon.checks.protocol import CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
 from senmon.errors import ActionDenied, PackNotFound, PromptTooLong, SenmonError
@@ -48,7 +49,6 @@ from senmon.messages import (
     Verdict,
 )
 from senmon.packs.manifest import ActionSpec
-from senmon.policy.situation import situation
 from senmon.rendering import context_message, fill_references, flatten_facts, result_message
 from senmon.routing.router import REMEMBERED, RouteChoice
 
@@ -56,8 +56,6 @@ MAX_ROUNDS = 4
 MAX_REPAIRS = 2
 REPAIR_TEMPERATURE = 0.7
 CALLER_SYSTEM_CHARS = 2000
-#: Packs whose scores an answer shows.
-SHOWN_SCORES = 5
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +136,7 @@ class _Turn:
     call: ToolCall | None = None
     trims: int = 0
     ended: bool = False
+    alone: bool = False
     ran: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
@@ -210,7 +209,7 @@ class _Turn:
             "margin": round(choice.margin, 4),
             "intent": choice.intent,
             "reason": choice.reason,
-            "scores": _leading(choice.scores),
+            "scores": leading(choice.scores),
         }
         return self.emit("route", data)
 
@@ -244,13 +243,18 @@ class _Turn:
         return [self.emit("passages", {"items": [passage.to_json() for passage in self.passages]}, private)]
 
     def _likely(self, served: ServedPack) -> tuple[str, ...]:
-        """What the pack's own conversations make likely here."""
-        return served.policy.likely(situation(self.state.of(served.pack.name))) if served.policy else ()
+        """What the pack's own conversations make likely here; notes whether the turn stands alone."""
+        if served.policy is None:
+            return ()
+        rules, messages = served.pack.manifest.context, self.state.of(served.pack.name)
+        moves, self.alone = likely_moves(served.policy, rules, messages)
+        return moves
 
     async def _request(
         self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int
     ) -> GenerateRequest:
         messages = self.state.of(served.pack.name)
+        messages = turn_alone(messages) if self.alone else messages
         caller = (Message("system", self.system[:CALLER_SYSTEM_CHARS]),) if self.system else ()
         sampling = self.assistant.sampling
         if attempt:
@@ -488,12 +492,6 @@ class _Turn:
             "actions": self.ran,
             "verdicts": [{"check": verdict.check, "outcome": verdict.outcome} for verdict in self.verdicts],
         }
-
-
-def _leading(scores: Mapping[str, float]) -> dict[str, float]:
-    """The best few packs with their scores, best first."""
-    best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_SCORES]
-    return {pack: round(score, 4) for pack, score in best}
 
 
 def _empty(result: Mapping[str, Any]) -> ActionOutcome:

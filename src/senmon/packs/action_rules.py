@@ -39,6 +39,11 @@ def action_problems(
         yield problem(("actions", "specs"), why, "add actions.py, or set runtime: server with a url")
     for place, why, remedy in http_problems(manifest):
         yield problem(place, why, remedy)
+    known = {"answer", *(spec.name for spec in actions.specs)}
+    for name in manifest.context.alone:
+        if name not in known or not manifest.context.likely:
+            why = f"`{name}` is no move of this pack" if name not in known else "it needs likely: true"
+            yield problem(("context", "alone"), why, f"moves: {', '.join(sorted(known))}")
     seen: set[str] = set()
     for index, spec in enumerate(actions.specs):
         if spec.name in seen:

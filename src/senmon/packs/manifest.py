@@ -51,6 +51,11 @@ class ContextRules(Strict):
         description="Tell the model which action or answer a message makes likely, by a small classifier "
         "that is learnt from the pack's conversations when it is tuned.",
     )
+    alone: tuple[str, ...] = Field(
+        (),
+        description="Moves (actions, `answer`) that need nothing said before: a message that makes one of "
+        "them clearly likely by itself is answered without the earlier turns. Needs `likely`.",
+    )
 
 
 class ActionSpec(Strict):
