@@ -200,16 +200,16 @@ def test_a_person_is_reached_when_the_engine_is_not(site: Site) -> None:
 
 
 def test_other_channels_stay_silent_too(site: Site) -> None:
-    body = {"sender": "tom", "message": "person please"}
+    body = {"sender": "hanna", "message": "person please"}
     site.anonymous.post("/webhooks/rest/webhook", json=body)
     (mine,) = site.anonymous.get("/v1/handovers").json()["handovers"]
     site.anonymous.post(f"/v1/handovers/{mine['id']}/accept", json={"agent": "Ann"})
-    silent = site.anonymous.post("/webhooks/rest/webhook", json={"sender": "tom", "message": "hello"})
+    silent = site.anonymous.post("/webhooks/rest/webhook", json={"sender": "hanna", "message": "hello"})
     assert (silent.status_code, silent.json()) == (200, [])
     detail = site.anonymous.get(f"/v1/handovers/{mine['id']}").json()
     assert detail["transcript"][-1] == {"role": "visitor", "text": "hello"}
     clear(site)
-    assert site.anonymous.post("/webhooks/rest/webhook", json={"sender": "tom", "message": "hello"}).json()
+    assert site.anonymous.post("/webhooks/rest/webhook", json={"sender": "hanna", "message": "hello"}).json()
 
 
 def test_following_resumes_after_the_last_event(site: Site) -> None:
