@@ -22,10 +22,10 @@ def likely_moves(policy: Policy, rules: ContextRules, messages: Sequence[Message
     allows.
     """
     here = situation(messages)
-    itself = policy.likely(Situation(here.text))
-    clear = len(itself) == 1 and itself[0].split()[0] in rules.alone
-    if clear and here.before and not continuation(here.text) and not refers_back(here.text):
-        return itself, True
+    if rules.alone and here.before and not continuation(here.text) and not refers_back(here.text):
+        itself = policy.likely(Situation(here.text))
+        if len(itself) == 1 and itself[0].split()[0] in rules.alone:
+            return itself, True
     return policy.likely(here), False
 
 

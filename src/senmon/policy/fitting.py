@@ -34,9 +34,9 @@ def fit(situations: Sequence[Situation], moves: Sequence[str], encoder: Encoder)
     """Raises TooFewError with fewer than 20 points or two moves."""
     check_enough(moves)
     actions = known_actions(situations)
-    rows = _matrix(dense_rows(situations, actions, encoder), word_rows(situations))
-    model = _learn(rows, np.array(moves))
-    split = rows.shape[1] - word_rows(situations[:1]).shape[1]
+    dense = dense_rows(situations, actions, encoder)
+    model = _learn(_matrix(dense, word_rows(situations)), np.array(moves))
+    split = dense.shape[1]
     weights, bias = _per_move(model)
     return Policy(
         moves=tuple(str(name) for name in model.classes_),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
 
+from senmon.evaluation.oracle.numbers import UNITS
 from senmon.evaluation.oracle.sums import normal
 from senmon.evaluation.oracle.telling import mentioned, stance
 from senmon.evaluation.pupil.problems import Line, Problem, written
@@ -25,29 +26,7 @@ FITTING, NEAR, BY_ITSELF, ALERTED, SHOWN = 0.40, 0.12, 0.03, 0.05, 0.95
 AGAIN, SLIP, LOST = 0.55, 0.15, 0.2
 #: Pupils who write one line at a time; the others give the result at once.
 STEPPERS = 0.4
-WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
+WORDS = [*UNITS, "twenty"]
 
 
 @dataclass(frozen=True, slots=True)
