@@ -15,7 +15,7 @@ import senmon
 
 ROOT = Path(senmon.__file__).parent
 LAYERS = (
-    ("errors", "messages", "pii"),
+    ("errors", "messages", "pii", "wilson"),
     ("bases", "embedding", "checks", "packs"),
     ("rendering", "policy"),
     ("dataset", "adapters", "engines", "routing", "knowledge", "actions", "store"),

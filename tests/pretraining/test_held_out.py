@@ -12,7 +12,7 @@ import torch
 
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.messages import Message, ToolCall
-from senmon.pretraining.comparison import examine, wilson
+from senmon.pretraining.comparison import examine
 from senmon.pretraining.comparison_report import write_report
 from senmon.pretraining.corpus import Document
 from senmon.pretraining.heldout import Measured, held_documents, measure, measure_base, prepare
@@ -102,12 +102,6 @@ def test_differences_are_paired_by_document() -> None:
     assert (low, high) == pytest.approx((-0.1, -0.1))
     assert after.interval()[0] < after.value < after.interval()[1]
     assert "one document" in Measured((8.0,), (4,)).text()
-
-
-def test_wilson_agrees_with_the_textbook() -> None:
-    low, high = wilson(95, 100)
-    assert (round(low, 4), round(high, 4)) == (0.8882, 0.9785)
-    assert wilson(0, 10)[0] == 0.0
 
 
 def judged(name: str, reply: Generated, number: int = 0) -> bool:

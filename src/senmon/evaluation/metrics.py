@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from senmon.wilson import wilson
+
 #: Two-sided 95 %.
 LEVEL = 0.95
-_Z = 1.959963984540054
 DRAWS = 4000
 _BLOCK = 2_000_000
 
@@ -42,11 +43,7 @@ def rate(hits: int, n: int) -> Metric:
     """A share with Wilson's score interval (Wilson 1927). Raises ValueError for n = 0."""
     if n <= 0:
         raise ValueError("a rate needs at least one case")
-    share = hits / n
-    scale = 1 + _Z**2 / n
-    centre = (share + _Z**2 / (2 * n)) / scale
-    margin = _Z / scale * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return Metric(share, max(0.0, centre - margin), min(1.0, centre + margin), n)
+    return Metric(hits / n, *wilson(hits, n), n)
 
 
 def mean(values: Sequence[float], *, weights: Sequence[float] | None = None, seed: int = 0) -> Metric:

@@ -19,6 +19,7 @@ from senmon.improvement.course import Course, keep
 from senmon.lifecycle import rollback
 from senmon.store.exchanges import Exchange
 from senmon.store.store import Store
+from senmon.wilson import wilson
 
 #: Turns of the new adapter after which it is kept.
 TURNS = 200
@@ -121,19 +122,12 @@ def _guard(
 def difference(hits: int, n: int, later_hits: int, later_n: int, z: float = Z) -> tuple[float, float]:
     """The interval of a difference of rates (later − earlier), Newcombe's hybrid score method
     (Statistics in Medicine 17, 1998, method 10)."""
-    first, (low1, high1) = hits / n, _wilson(hits, n, z)
-    later, (low2, high2) = later_hits / later_n, _wilson(later_hits, later_n, z)
+    first, (low1, high1) = hits / n, wilson(hits, n, z)
+    later, (low2, high2) = later_hits / later_n, wilson(later_hits, later_n, z)
     change = later - first
     down = math.sqrt((later - low2) ** 2 + (high1 - first) ** 2)
     up = math.sqrt((high2 - later) ** 2 + (first - low1) ** 2)
     return change - down, change + up
-
-
-def _wilson(hits: int, n: int, z: float) -> tuple[float, float]:
-    share, scale = hits / n, 1 + z**2 / n
-    centre = (share + z**2 / (2 * n)) / scale
-    margin = z / scale * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - margin), min(1.0, centre + margin)
 
 
 async def judged(

@@ -17,6 +17,7 @@ from senmon.pretraining.corpus import Document
 from senmon.pretraining.heldout import Measured, measure_base
 from senmon.pretraining.probes import PROBES, SAMPLES, Case, Generated, cases
 from senmon.rendering import call_text
+from senmon.wilson import wilson
 
 SLOTS = 16
 #: Enough for every probe; bounds the memory of the slots.
@@ -184,11 +185,3 @@ def _words(reply: Generated) -> str:
     letters = (letter if letter.isprintable() else " " for letter in " ".join(parts))
     text = " ".join("".join(letters).split())
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (Wilson 1927)."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, count).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
