@@ -11,7 +11,7 @@ def test_wilson_agrees_with_the_textbook() -> None:
     low, high = wilson(95, 100)
     assert (round(low, 4), round(high, 4)) == (0.8882, 0.9785)
     assert wilson(0, 10)[0] == 0.0
-    assert wilson(10, 10)[1] == 1.0
+    assert wilson(10, 10)[1] == pytest.approx(1.0)
 
 
 def test_a_share_of_nothing_is_refused() -> None:
