@@ -39,6 +39,7 @@ SenmonError                       code, remedy
 │   ├── HandoverNotFound
 │   ├── HandoverConflict          another person has it, or it is over
 │   ├── SiteNotFound
+│   ├── StaffNotFound             nobody of the console has this name
 │   ├── AlreadyRated              a conversation is rated once
 │   └── RunConflict               same client_id with another text, or a run is under way
 │       └── PersonSpeaks          a person has joined: the assistant stays silent
@@ -265,6 +266,10 @@ class HandoverConflict(StoreError):
 
 class SiteNotFound(StoreError):
     code = "site_not_found"
+
+
+class StaffNotFound(StoreError):
+    code = "staff_not_found"
 
 
 class AlreadyRated(StoreError):

@@ -95,6 +95,27 @@ class Handovers:
             await _end(connection, handovers.c.id == id, "closed")
         return (await self.get(id, site))[0]
 
+    async def take(self, conversation: str, agent: str) -> Handover:
+        """A person joins a conversation, whether one was asked for or not. HandoverConflict when another has
+        joined."""
+        async with self._database.writing() as connection:
+            await open_handover(connection, conversation, reason="taken over")
+        async with self._database.reading() as connection:
+            query = select(handovers.c.id).where(
+                handovers.c.conversation == conversation, handovers.c.state.in_(ACTIVE)
+            )
+            row = await one(connection, query)
+        if row is None:  # withdrawn meanwhile
+            raise HandoverConflict("it is over", remedy="take it over again")
+        return await self.accept(str(row["id"]), None, agent)
+
+    async def give_back(self, id: str, site: str | None) -> Handover:
+        """The assistant answers again, and the visitor is not asked how it was. HandoverNotFound."""
+        await self.get(id, site)
+        async with self._database.writing() as connection:
+            await _end(connection, handovers.c.id == id, "withdrawn")
+        return (await self.get(id, site))[0]
+
     # The visitor, whose conversation it is
 
     async def request(self, conversation: str, note: str = "") -> HandoverStatus:

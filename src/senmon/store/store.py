@@ -15,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, RunNotFound
 from senmon.messages import Event, Identity
+from senmon.store.audit import Audit
 from senmon.store.belonging import admit, bind_customer
 from senmon.store.database import Database, parse_url
 from senmon.store.handovers import Handovers, belongs_to_person, open_handover
+from senmon.store.inbox import Inbox
 from senmon.store.journal import Journal, record
 from senmon.store.keys import key_digest, new_key
 from senmon.store.lock import StateLock
@@ -39,6 +41,7 @@ from senmon.store.replacing import replace_run
 from senmon.store.reviews import Reviews
 from senmon.store.rows import columns_of, ensure_site, ensure_visitor, new_id, now, one, values_of
 from senmon.store.sites import Sites
+from senmon.store.staff import StaffAccounts
 from senmon.store.tables import api_keys, conversations, events, runs, sites
 from senmon.store.told import Told, read_beside
 
@@ -69,6 +72,9 @@ class Store:
         self.opinions = Opinions(database)
         self.people = People(database)
         self.reviews = Reviews(database)
+        self.inbox = Inbox(database)
+        self.staff = StaffAccounts(database)
+        self.audit = Audit(database)
         self._owner = secrets.token_hex(8)
 
     @classmethod

@@ -152,6 +152,7 @@ runs = Table(
     Column("replaced", Moment),
     UniqueConstraint("conversation", "number"),
     UniqueConstraint("conversation", "client_id"),
+    Index("ix_runs_created", "created"),
     # At most one run under way in a conversation, whoever writes.
     Index(
         "ux_runs_one_running",
@@ -221,6 +222,7 @@ conversation_events = Table(
     Column("client_id", String(128)),
     _created(),
     Index("ux_conversation_events_client_id", "conversation", "client_id", unique=True),
+    Index("ix_conversation_events_created", "created"),
 )
 
 conversation_ratings = Table(
@@ -260,4 +262,52 @@ reviews = Table(
     Column("used_by", String(64)),
     Column("used", Moment),
     Index("ix_reviews_pack", "pack"),
+)
+
+#: Who works in the console. `display` is the name that visitors see.
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("display", String(100), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    #: The hash; None until the person has chosen a password.
+    Column("password", String(256)),
+    _created(),
+    Column("disabled", Moment),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("staff", String(32), ForeignKey("staff.id"), nullable=False, index=True),
+    _created(),
+    Column("seen", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+)
+
+#: Links that are good once: to choose a password, or (without `staff`) to become the first owner.
+staff_links = Table(
+    "staff_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("staff", String(32), ForeignKey("staff.id")),
+    _created(),
+    Column("expires", Moment, nullable=False),
+)
+
+#: Every change made in the console or by `senmon staff`. Names are kept as they were.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _created(),
+    Column("who", String(100), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_audit_created", "created"),
 )
