@@ -194,7 +194,7 @@ def confusion(known: _Sample) -> tuple[float | None, tuple[Blur, ...]]:
     texts = [known.examples[at].request for at in rows]
     labels = np.array([names.index(known.intents[at]) for at in rows])
     folds = _folds(labels)
-    matrix = Vocabulary.learn(texts).matrix(texts)
+    matrix = Vocabulary.learn(texts, letters=False).matrix(texts)
     guessed = np.zeros(len(rows), dtype=np.int64)
     owners = [-1, *[0] * len(names)]  # one pack; class 0 is *none*, of which there are no examples
     wide = known.wide[rows]

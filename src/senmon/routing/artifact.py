@@ -91,11 +91,12 @@ def _arrays(model: RouterModel) -> dict[str, Any]:
     }
     if (kernel := model.classifier.kernel) is not None:
         arrays |= {"points": kernel.points.astype(np.float16), "kernel": kernel.weights}
-    if model.tfidf is not None:
+    rows = model.tfidf if kernel is None else kernel.words
+    if rows is not None:
         arrays |= {
-            "rows_data": model.tfidf.data.astype(np.float32),
-            "rows_indices": model.tfidf.indices.astype(np.int32),
-            "rows_ends": model.tfidf.indptr.astype(np.int64),
+            "rows_data": rows.data.astype(np.float32),
+            "rows_indices": rows.indices.astype(np.int32),
+            "rows_ends": rows.indptr.astype(np.int64),
         }
     return arrays
 
@@ -103,15 +104,20 @@ def _arrays(model: RouterModel) -> dict[str, Any]:
 def _model(data: Mapping[str, Any], arrays: Mapping[str, Any]) -> RouterModel:
     terms = tuple(data["terms"])
     layers = Layers(arrays["vectors"].shape[1], arrays["centre"], arrays["directions"])
+    rows = _sparse_rows(arrays, len(terms)) if "rows_data" in arrays else None
     kernel = None
     if "points" in arrays:
-        kernel = Kernel(arrays["points"].astype(np.float32), arrays["kernel"])
+        kernel = Kernel(arrays["points"].astype(np.float32), rows, arrays["kernel"])
     classifier = Classifier(
         arrays["dense"], arrays["sparse"].astype(np.float32), arrays["bias"], layers, kernel
     )
-    if classifier.sparse.shape != (len(terms), len(data["intents"])):
+    if classifier.sparse.shape != (0 if kernel else len(terms), len(data["intents"])):
         raise ValueError("shapes do not belong together")
-    if kernel is not None and kernel.weights.shape != (len(kernel.points), len(data["intents"])):
+    if kernel is not None and not (
+        rows is not None
+        and kernel.weights.shape == (len(kernel.points), len(data["intents"]))
+        and rows.shape == (len(kernel.points), len(terms))
+    ):
         raise ValueError("shapes do not belong together")
     return RouterModel(
         packs=tuple(data["names"]),
@@ -119,7 +125,7 @@ def _model(data: Mapping[str, Any], arrays: Mapping[str, Any]) -> RouterModel:
         vocabulary=Vocabulary(terms, arrays["idf"]),
         classifier=classifier,
         vectors=arrays["vectors"].astype(np.float32),
-        tfidf=_sparse_rows(arrays, len(terms)) if "rows_data" in arrays else None,
+        tfidf=rows if kernel is None else None,
         owner=arrays["owner"],
         thresholds=tuple(float(value) for value in data["thresholds"]),
     )

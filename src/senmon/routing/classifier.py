@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senmon.routing.descent import TOGETHER, Rows, descend
-from senmon.routing.features import TFIDF_WEIGHT, TFIDF_WEIGHT_ALONE, Floats
+from senmon.routing.features import TFIDF_WEIGHT, TFIDF_WEIGHT_ALONE, Floats, Row
 from senmon.routing.kernel import Kernel
 from senmon.routing.layers import Layers
 
@@ -25,7 +25,8 @@ CERTAIN = 3.0
 @dataclass(frozen=True)
 class Classifier:
     """`dense` [classes, features] for sentence vectors (none without an encoder), `sparse` [terms, classes],
-    `bias`. `kernel` is None without an encoder and with more classes than one step of the fit compares."""
+    `bias`. `kernel` is None without an encoder and with more classes than one step of the fit compares;
+    where there is one, it alone sees the words, and `sparse` has no rows."""
 
     dense: Floats
     sparse: Floats
@@ -45,39 +46,46 @@ class Classifier:
     ) -> Classifier:
         """Learn from rows of `vectors` [n, width] and `tfidf` (CSR [n, terms]); `labels` index the classes,
         `owners[class]` is its pack (−1: *none*), `emphasis` [n] multiplies a row's weight."""
-        weight = TFIDF_WEIGHT if vectors.shape[1] else TFIDF_WEIGHT_ALONE
         emphasised = 1.0 if emphasis is None else emphasis
         weights = (_weights(labels) * emphasised).astype(np.float32)
-        few = len(owners) <= TOGETHER
-        features = layers.features(vectors) if few else vectors[:, : layers.dim]
-        dense, sparse, bias = descend(Rows(features, weight * tfidf, labels, weights), np.asarray(owners))
-        kernel = None
-        if few and vectors.shape[1]:
-            kernel = Kernel.fit(layers.coordinates(features), labels, weights, len(owners))
-        return cls(dense.T.copy(), weight * sparse, bias, layers, kernel)
+        if not by_kernel(len(owners), vectors.shape[1]):
+            weight = TFIDF_WEIGHT if vectors.shape[1] else TFIDF_WEIGHT_ALONE
+            rows = Rows(vectors[:, : layers.dim], weight * tfidf, labels, weights)
+            dense, sparse, bias = descend(rows, np.asarray(owners))
+            return cls(dense.T.copy(), weight * sparse, bias, layers)
+        features = layers.features(vectors)
+        rows = Rows(features, tfidf[:, :0], labels, weights)
+        dense, sparse, bias = descend(rows, np.asarray(owners))
+        kernel = Kernel.fit(layers.coordinates(features), tfidf, labels, weights, len(owners))
+        return cls(dense.T.copy(), sparse, bias, layers, kernel)
 
     def probabilities(self, vectors: Floats, tfidf: Any) -> Floats:
         """[n, classes] for rows of sentence vectors and a CSR matrix."""
-        features = self._features(vectors)
-        return self._mixed(features, features @ self.dense.T + tfidf @ self.sparse + self.bias)
-
-    def probability(self, vector: Floats, row: tuple[NDArray[np.int32], Floats]) -> Floats:
-        """[classes] for one text, without scipy."""
-        columns, weights = row
-        features = self._features(vector)
-        return self._mixed(features, self.dense @ features + weights @ self.sparse[columns] + self.bias)
-
-    def _features(self, vectors: Floats) -> Floats:
         if self.kernel is None:
-            return vectors[..., : self.dense.shape[1]]
-        return self.layers.features(vectors)
+            seen = vectors[:, : self.dense.shape[1]]
+            return softmax(seen @ self.dense.T + tfidf @ self.sparse + self.bias)
+        features = self.layers.features(vectors)
+        values = self.kernel.values(self.layers.coordinates(features), tfidf)
+        return self._mixed(features @ self.dense.T + self.bias, values)
 
-    def _mixed(self, features: Floats, linear: Floats) -> Floats:
+    def probability(self, vector: Floats, row: Row) -> Floats:
+        """[classes] for one text, faster."""
         if self.kernel is None:
-            return softmax(linear)
+            columns, weights = row
+            seen = vector[: self.dense.shape[1]]
+            return softmax(self.dense @ seen + weights @ self.sparse[columns] + self.bias)
+        features = self.layers.features(vector)
+        values = self.kernel.value(self.layers.coordinates(features), row)
+        return self._mixed(self.dense @ features + self.bias, values)
+
+    def _mixed(self, linear: Floats, values: Floats) -> Floats:
         scale = CERTAIN + float(np.log(len(self.bias)))
-        values = self.kernel.values(self.layers.coordinates(features))
         return softmax(LINEAR * linear + (1 - LINEAR) * scale * values)
+
+
+def by_kernel(classes: int, width: int) -> bool:
+    """Whether a kernel regression takes part; it sees words without their letters."""
+    return bool(width) and classes <= TOGETHER
 
 
 def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:

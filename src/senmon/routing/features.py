@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float32]
+#: One text's columns and weights.
+Row: TypeAlias = tuple[NDArray[np.int32], Floats]
 
 MAX_CHARACTERS = 1000
 MAX_WORD_TERMS = 4000
@@ -44,14 +46,14 @@ def plain(text: str) -> str:
 
 
 @lru_cache(maxsize=REMEMBERED_TEXTS)
-def terms(text: str) -> Counter[str]:
+def terms(text: str, letters: bool = True) -> Counter[str]:
     """Words and word pairs (`w…`), letter groups of 2 to 5 within padded tokens (`c…`), with their counts."""
     clean = plain(text)
     words = _WORD.findall(clean)
     found = Counter(
         "w" + " ".join(words[at : at + size]) for size in WORD_GRAMS for at in range(len(words) - size + 1)
     )
-    for token in clean.split():
+    for token in clean.split() if letters else ():
         padded = f" {token} "
         found.update("c" + padded[at : at + n] for n in LETTER_GRAMS for at in range(len(padded) - n + 1))
     return found
@@ -65,13 +67,13 @@ class Vocabulary:
     idf: Floats
 
     @classmethod
-    def learn(cls, texts: Sequence[str], *, classes: int = 1) -> Vocabulary:
+    def learn(cls, texts: Sequence[str], *, classes: int = 1, letters: bool = True) -> Vocabulary:
         """The most widespread terms of `texts`; a term of a single text counts only where texts are few.
-        The more `classes`, the fewer terms."""
+        The more `classes`, the fewer terms. Without `letters`, words and their pairs alone."""
         share = min(1.0, MAX_WEIGHTS / classes / (MAX_WORD_TERMS + MAX_LETTER_TERMS))
         spread: Counter[str] = Counter()
         for text in texts:
-            spread.update(terms(text).keys())
+            spread.update(terms(text, letters).keys())
         least = 2 if len(texts) >= 50 else 1
         ranked = sorted(
             (item for item in spread.items() if item[1] >= least), key=lambda item: (-item[1], item[0])
@@ -85,9 +87,14 @@ class Vocabulary:
     def _index(self) -> dict[str, int]:
         return {term: at for at, term in enumerate(self.words)}
 
-    def row(self, text: str) -> tuple[NDArray[np.int32], Floats]:
+    @cached_property
+    def _letters(self) -> bool:
+        return any(term[0] == "c" for term in self.words)
+
+    def row(self, text: str) -> Row:
         """Columns and weights of one text; the weights have norm 1, or there are none."""
-        known = [(self._index[term], count) for term, count in terms(text).items() if term in self._index]
+        found = terms(text, self._letters)
+        known = [(self._index[term], count) for term, count in found.items() if term in self._index]
         known.sort()
         columns = np.array([column for column, _ in known], dtype=np.int32)
         counts = np.array([count for _, count in known], dtype=np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from senmon.embedding import Encoder
 from senmon.routing.calibration import thresholds
-from senmon.routing.classifier import Classifier, pool
+from senmon.routing.classifier import Classifier, by_kernel, pool
 from senmon.routing.descent import TOGETHER
 from senmon.routing.features import Floats, Vocabulary
 from senmon.routing.layers import Layers
@@ -95,7 +95,8 @@ def fit_model(routes: Sequence[PackRoutes], encoder: Encoder | None) -> RouterMo
     routes = sorted(routes, key=lambda one: one.pack)
     intents = _intents(routes)
     chosen = select(_texts(routes, intents))
-    vocabulary = Vocabulary.learn([one.text for one in chosen], classes=len(intents))
+    letters = not by_kernel(len(intents), encoder.width if encoder is not None else 0)
+    vocabulary = Vocabulary.learn([one.text for one in chosen], classes=len(intents), letters=letters)
     reading = _Reading(intents, len(routes), vocabulary, encoder)
     known = reading.rows([one.text for one in chosen], [one.label for one in chosen])
     known = _with_corrections(known, routes, reading)

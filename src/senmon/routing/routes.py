@@ -14,7 +14,7 @@ from senmon.routing.out_of_scope import OUT_OF_SCOPE_DIGEST
 Identity: TypeAlias = tuple[str, str, str, str, str]
 
 #: Raise it whenever the same input gives another router.
-ALGORITHM = 3
+ALGORITHM = 4
 
 
 @dataclass(frozen=True, slots=True)
