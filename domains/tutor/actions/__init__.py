@@ -117,15 +117,24 @@ def checked(dispatcher: Any, tracker: Any, attempt: str) -> list[dict[str, Any]]
         return _slots(open=False, level=0, **changed)
     if judgement.progress and judgement.progress != progress:
         progress = judgement.progress
-        changed |= {"progress": progress, "level": 0}
+        changed |= {"progress": progress, "level": 0, "wrongs": 0}
         changed["budget"] = len(_ladder(solve(progress), tracker))
     if judgement.mistake is not None:
         result["error"] = {"name": judgement.mistake.name}
-    hints = _ladder(solve(progress), tracker)
+    wrongs = int(changed.get("wrongs", tracker.get_slot("wrongs") or 0)) + (judgement.outcome == "wrong")
     level = int(changed.get("level", tracker.get_slot("level") or 0))
-    result["hint"] = {"text": hints[min(level, len(hints) - 1)]}
+    result["hint"] = {"text": _rung(solve(progress), tracker, judgement, level, wrongs)}
     dispatcher.utter_message(json_message=result)
-    return _slots(**changed)
+    return _slots(**{**changed, "wrongs": wrongs})
+
+
+def _rung(solution: Solution, tracker: Any, judgement: Judgement, level: int, wrongs: int) -> str:
+    """Each wrong try in the same place after the first brings the next hint, so that none is said again and
+    again. Requests for help alone lead to the answer."""
+    hints, further = _ladder(solution, tracker), max(0, wrongs - 1)
+    if judgement.mistake is not None and judgement.mistake.last and (last := solution.last_rungs()):
+        return last[min(further, len(last) - 1)]
+    return hints[min(level + further, len(hints) - 1)]
 
 
 def _goes_on(given: str, tracker: Any) -> bool:
@@ -156,7 +165,9 @@ class NextHint(Action):
         hints, level = _ladder(solution, tracker), int(tracker.get_slot("level") or 0) + 1
         asked = int(tracker.get_slot("hints") or 0) + 1
         if level < len(hints):
-            dispatcher.utter_message(json_message={"hint": {"text": hints[level]}})
+            further = max(0, int(tracker.get_slot("wrongs") or 0) - 1)
+            text = hints[min(level + further, len(hints) - 1)]
+            dispatcher.utter_message(json_message={"hint": {"text": text}})
             return _slots(level=level, budget=len(hints), hints=asked)
         if not _budget(tracker).tell_answer:
             dispatcher.utter_message(json_message={"hint": {"text": NO_MORE_HINTS}})
@@ -191,6 +202,7 @@ def _opened(solution: Solution, budget: int) -> list[dict[str, Any]]:
         level=0,
         budget=budget,
         hints=0,
+        wrongs=0,
     )
 
 

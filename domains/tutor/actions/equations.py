@@ -210,7 +210,8 @@ def _gather(line: Line) -> tuple[Step, Line]:
     joint = "from" if small > 0 else "to"
     after = Line(x, line.a - small, line.b, line.c - small, line.d)
     step = Step(
-        f"There is {x} on both sides. Which {x} term would you move?",
+        f"There is {x} on both sides: {writing.term(line.a, x)} and {writing.term(line.c, x)}. "
+        f"Which of the two would you move?",
         f"{verb} {moved} {joint} both sides. What is left?",
         f"On the one side the {x} term is gone. On the other side work out "
         f"{writing.term(max(line.a, line.c), x)} {sign} {moved}.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -11,12 +12,15 @@ from senmon.checks.maths_algebra import BeyondError, evaluate, polynomial
 from senmon.checks.maths_grammar import parse_alternatives
 from senmon.checks.maths_nodes import (
     Binary,
+    Negative,
     Node,
     Number,
     Percent,
+    Root,
     Statement,
     Variable,
     literal,
+    show,
     show_statement,
     statement_variables,
     variables,
@@ -25,7 +29,7 @@ from senmon.checks.maths_problem import Problem, agrees, read_problem, same
 from senmon.checks.maths_values import spelled
 from senmon.errors import Unparsable
 
-from . import mistakes
+from . import mistakes, writing
 from .equations import count_terms
 from .mistakes import Mistake
 from .solution import Solution, TooHardError
@@ -88,6 +92,8 @@ def _judged(problem: Problem, solution: Solution, attempt: str) -> Judgement:
         return Judgement(
             "unclear", "I could not read that as maths. Write just the number, or the whole line."
         )
+    wanted = statement_variables(problem.statement)
+    statements = tuple(_in_the_same_case(statement, wanted) for statement in statements)
     if problem.is_expression:
         return _expression(problem, solution, statements)
     return _equation(problem.statement, solution, statements)
@@ -109,6 +115,26 @@ def _read(text: str, *, one: bool) -> tuple[Statement, ...]:
     if named is None:
         return (Statement((number,)),)
     return (Statement((Variable(named[1]), number), ("=",)),)
+
+
+def _in_the_same_case(statement: Statement, wanted: frozenset[str]) -> Statement:
+    """`X = 6` answers a problem with x."""
+    named = statement_variables(statement)
+    other = {name: name.swapcase() for name in named if name not in wanted and name.swapcase() in wanted}
+    if not other or set(other.values()) & named:
+        return statement
+    return replace(statement, sides=tuple(_renamed(side, other) for side in statement.sides))
+
+
+def _renamed(node: Node, names: Mapping[str, str]) -> Node:
+    match node:
+        case Variable(name):
+            return Variable(names.get(name, name))
+        case Binary():
+            return replace(node, left=_renamed(node.left, names), right=_renamed(node.right, names))
+        case Negative(inner) | Percent(inner) | Root(inner):
+            return replace(node, operand=_renamed(inner, names))
+    return node
 
 
 def _finished(node: Node) -> Fraction | None:
@@ -163,12 +189,21 @@ def _claimed(problem: Statement, letter: str, solution: Solution, claims: list[N
         return Judgement("step_ok", "That is one solution. There is another one.")
     if len(roots) > 1 or len(values) > 1:
         return Judgement("wrong", (m := mistakes.in_roots(tuple(roots), values)).text, m)
-    mistake = (
-        mistakes.in_equation(problem, letter, next(iter(roots)), next(iter(values)))
-        if _is_linear(problem, letter)
-        else mistakes.UNKNOWN
-    )
+    (value,) = values
+    if not _is_linear(problem, letter):
+        return Judgement("wrong", mistakes.UNKNOWN.text, mistakes.UNKNOWN)
+    mistake = mistakes.in_equation(problem, letter, next(iter(roots)), value)
+    if mistake is mistakes.UNKNOWN:
+        return Judgement("wrong", _put_in(problem, letter, value), mistake)
     return Judgement("wrong", mistake.text, mistake)
+
+
+def _put_in(problem: Statement, letter: str, value: Fraction) -> str:
+    """Why a value can't be the solution, with the pupil's own number."""
+    left, right = (show(writing.substituted(side, {letter: value})) for side in problem.sides)
+    if value.denominator > 1 or value < 0:
+        return mistakes.UNKNOWN.text
+    return f"{mistakes.UNKNOWN.text} Put it in: {left} and {right} are not the same."
 
 
 def _ascii(text: str) -> str:

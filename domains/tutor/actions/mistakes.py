@@ -17,6 +17,7 @@ from senmon.checks.maths_nodes import (
     Statement,
     Variable,
     literal,
+    show,
     variables,
 )
 from senmon.checks.maths_problem import agrees
@@ -27,10 +28,12 @@ from .equations import Line, line_of
 
 @dataclass(frozen=True)
 class Mistake:
-    """`name` is the error's name, `text` what to tell the pupil; it holds no answer."""
+    """`name` is the error's name, `text` what to tell the pupil; it holds no answer. `last`: everything before
+    the last step must have been right."""
 
     name: str
     text: str
+    last: bool = False
 
 
 UNKNOWN = Mistake("no known error", "That does not fit yet.")
@@ -49,20 +52,24 @@ def in_equation(problem: Statement, letter: str, root: Fraction, value: Fraction
 _SIGN = Mistake("sign error", "Look at the signs: a term changes its sign when you undo it on both sides.")
 _ANSWER_SIGN = Mistake("sign error", "Very close: look at the sign of your answer again.")
 _UNDIVIDED = Mistake(
-    "forgot to divide", "Good start, but one step is missing: the letter still has a number beside it."
+    "forgot to divide",
+    "Good start, but one step is missing: the letter still has a number beside it.",
+    last=True,
 )
-_MULTIPLIED = Mistake("wrong inverse", "You multiplied where you should divide: × is undone by ÷.")
+_MULTIPLIED = Mistake("wrong inverse", "You multiplied where you should divide: × is undone by ÷.", last=True)
 _SUBTRACTED = Mistake(
-    "wrong inverse", "A number beside the letter multiplies it, so subtracting does not undo it."
+    "wrong inverse", "A number beside the letter multiplies it, so subtracting does not undo it.", last=True
 )
 _DIVIDED = Mistake("wrong inverse", "You divided where you should multiply: ÷ is undone by ×.")
-_INVERTED = Mistake("division the wrong way round", "You divided the wrong way round: swap the two numbers.")
+_INVERTED = Mistake(
+    "division the wrong way round", "You divided the wrong way round: swap the two numbers.", last=True
+)
 _HALF_BRACKET = Mistake("distribution error", "The number in front of a bracket multiplies every term in it.")
 _FORGOTTEN = Mistake("forgotten term", "A term got lost on the way: every term of the problem must be used.")
 _ONE_TERM = Mistake(
     "divided one term only", "When you divide, every term on both sides must be divided, not only one."
 )
-_MOVED_LETTER = Mistake("sign error", "When a letter term goes to the other side, its sign changes too.")
+_MOVED_LETTER = "When a letter term goes to the other side, its sign changes too."
 
 
 def _wrong_roots(problem: Statement, letter: str, root: Fraction) -> Iterator[tuple[Mistake, Fraction]]:
@@ -93,13 +100,20 @@ def _wrong_lines(line: Line) -> Iterator[tuple[Mistake, Fraction]]:
         if rest:
             yield _INVERTED, slope / rest
     if a and c and a + c:
-        yield _MOVED_LETTER, rest / (a + c)
-        yield _MOVED_LETTER, (d + b) / (a + c)
+        moved = _moved_letter(line)
+        yield moved, rest / (a + c)
+        yield moved, (d + b) / (a + c)
     if a and c and b and d:
         yield _FORGOTTEN, d / slope
         yield _FORGOTTEN, -b / slope
     if a and c and rest:
         yield _FORGOTTEN, rest / a
+
+
+def _moved_letter(line: Line) -> Mistake:
+    """Points at the two terms that were put together."""
+    mine, other = writing.term(line.a, line.letter), writing.term(line.c, line.letter)
+    return Mistake("sign error", f"{mine} and {other} stand on different sides. {_MOVED_LETTER}")
 
 
 def _root(statement: Statement, letter: str) -> Fraction | None:
@@ -229,7 +243,11 @@ def _wrong_results(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
                 whole + share * whole / 100,
             )
             yield (
-                Mistake("percent as a number", "Percent of a number is a part of it, not a division by it."),
+                Mistake(
+                    "percent as a number",
+                    f"Dividing by {show(Number(share))} does not give {show(Number(share))}%: percent means parts "
+                    f"of a hundred.",
+                ),
                 (whole / share if share else Fraction(0)),
             )
             yield (

@@ -52,6 +52,12 @@ class Solution:
         """
         return _ladder(self, least)
 
+    def last_rungs(self) -> tuple[str, ...]:
+        """The hints of the last step alone, for a pupil whose way was right up to there."""
+        step = self.steps[-1]
+        safe = _safe(self, (step.focus, step.probe, step.partial))
+        return tuple(hint for hint in safe if hint not in _NUDGES)
+
     def told(self) -> str:
         """The whole way, for when the ladder is used up."""
         way = " ".join(step.done for step in self.steps[:-1])

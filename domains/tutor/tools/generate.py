@@ -45,6 +45,7 @@ def load(name: str, path: Path) -> ModuleType:
 actions = load("tutor_pack_actions", PACK / "actions" / "__init__.py")
 phrases = load("tutor_pack_phrases", PACK / "tools" / "phrases.py")
 voices = load("tutor_pack_voices", PACK / "tools" / "more_phrases.py")
+asides = load("tutor_pack_asides", PACK / "tools" / "asides.py")
 for _name in (
     "OPENINGS",
     "ATTEMPTS",
@@ -56,6 +57,7 @@ for _name in (
     "GREETINGS",
 ):
     setattr(phrases, _name, getattr(phrases, _name) + getattr(voices, _name))
+phrases.OFF_TOPIC += asides.STRAYS
 phrases.GOODBYES += voices.GOODBYES
 phrases.ABOUT += voices.ABOUT
 phrases.ASKING += voices.IDEAS
@@ -151,7 +153,7 @@ class Maker:
             for long, short in self.random.sample(voices.SHORT, 4):
                 text = re.sub(rf"\b{long}\b", short, text)
         if roll() < 0.06:
-            text = text.rstrip("?!.")
+            text = text.rstrip("?!.") or text
         if roll() < 0.07:
             text = self.random.choice(voices.BEFORE) + text[:1].lower() + text[1:]
         if roll() < 0.1:
@@ -500,8 +502,9 @@ def move(make: Maker, talk: Talk, solution: Any, article: str) -> Any:
             "corrected",
             "other",
             "polite",
+            "pause",
         ),
-        (26, 14, 18, 14, 12, 7, 4, 7, 5, 2, 1),
+        (26, 14, 18, 14, 12, 7, 4, 14, 5, 2, 1, 4),
     )[0]
     if kind in ("right", "step", "wrong", "corrected"):
         attempt = make.step(solution) if kind == "step" else None
@@ -528,6 +531,9 @@ def move(make: Maker, talk: Talk, solution: Any, article: str) -> Any:
     elif kind == "polite":
         talk.user(make.voiced(make.pick(phrases.THANKS)))
         talk.say(make.pick(phrases.THANKED_ON_THE_WAY))
+    elif kind == "pause":
+        talk.user(make.voiced(make.pick(asides.PAUSES)))
+        talk.say(make.pick(asides.PAUSED))
     else:
         beside = make.random.choice(tuple(phrases.QUESTIONS)) if make.random.random() < 0.05 else ""
         talk.user(make.voiced(make.pick(phrases.OFF_TOPIC)), beside)
@@ -685,7 +691,7 @@ def collected(make_one: Callable[[], Record], count: int, seen: set[str]) -> lis
 def key(record: Record) -> str:
     """What makes two conversations the same: the pupil's words, apart from case, spaces and punctuation."""
     said = "\n".join(m["content"] for m in record["messages"] if m["role"] == "user").lower()
-    return re.sub(r"[ ?!.,:;'’]+", "", said)
+    return re.sub(r"[ ?!.,:;'’]+|(?<=[ :;])[()]", "", said)
 
 
 def distinct(records: list[Record], seen: set[str]) -> list[Record]:
