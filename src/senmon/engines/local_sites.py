@@ -1,8 +1,8 @@
 """Linear layers that read the same input, as one product, plus the LoRA of whatever rows are at hand.
 
-One adapter for all rows: `z = x Aᵀ; y += z B`. Several: their matrices lie stacked, rows are grouped by
-adapter, and two batched products serve all groups. A row pays for its own adapter's rank only, and a new
-adapter is copied into the stack without touching the others.
+One adapter for all rows: `z = x Aᵀ; y += z B`. Several: their matrices lie stacked, and each row sums the
+rows of its own adapter's matrices, weighted by its input (`local_bags`). A row pays for its own adapter only,
+rows need no order, and a new adapter is copied into the stack without touching the others.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from senmon.engines.local_bags import Bags
 from senmon.engines.local_lora import LoadedAdapter
 
 Weights = Mapping[str, tuple[Tensor, Tensor]]
 #: Sets of rows whose sides are kept, so that prefills between decode steps do not make them anew.
 _KEPT = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """Row `take[g·m + i]` is the i-th of group g; row r's result lies at `place[r]`."""
-
-    count: int
-    take: Tensor
-    place: Tensor
+#: Up to so many rows a product with 16-bit weights is the faster one: fewer bytes come from memory.
+_FEW_ROWS = 64
+#: What a 16-bit float may lose of a weight: half its finest step.
+_LOST = 2.0**-25
 
 
 class Site:
-    """`names` are linears of one input [rows, in]; their outputs lie side by side [rows, out]."""
+    """`names` are linears of one input [rows, in]; their outputs lie side by side [rows, out].
+
+    Weights that came in 16 bits are kept in 16 bits for few rows; the arithmetic is float32 all the same.
+    """
 
     def __init__(self, names: Sequence[str], linears: Sequence[nn.Linear], *, pack: bool) -> None:
         self.names = tuple(names)
@@ -41,25 +41,40 @@ class Site:
         self._weight = torch.cat([linear.weight for linear in linears])
         self._bias = _joined_bias(linears)
         self._packed: Tensor | None = None
+        self._half = _half(self._weight, self._bias) if pack else None
         if pack:
             # oneDNN's own layout for several rows; for one row a product with the transpose is faster.
             self._packed = torch.ops.mkldnn._reorder_linear_weight(self._weight)
-            self._weight = self._weight.t().contiguous().t()
+            self._weight = self._weight.t().contiguous().t() if self._half is None else self._weight[:0]
         self.side: Side | None = None
 
     def lend(self, linears: Sequence[nn.Linear]) -> None:
-        """Lets the model's own layers look into this copy, so that theirs can be freed."""
-        for linear, part in zip(linears, torch.split(self._weight, list(self.sizes)), strict=True):
+        """Lets the model's own layers look into this copy, so that theirs can be freed.
+
+        Where nothing plain is kept they are left empty: the model's own pass is over.
+        """
+        parts = torch.split(self._weight, list(self.sizes)) if len(self._weight) else [self._weight] * 9
+        for linear, part in zip(linears, parts, strict=False):
             linear.weight = nn.Parameter(part, requires_grad=False)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self._packed is None or len(x) == 1:
-            y: Tensor = functional.linear(x, self._weight, self._bias)
+        if self._half is not None and len(x) <= _FEW_ROWS:
+            y: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._half)
+        elif self._packed is None or (len(x) == 1 and self._half is None):
+            y = functional.linear(x, self._weight, self._bias)
         else:
             y = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
         if self.side is not None:
             self.side.add(x, y)
         return y
+
+
+def _half(weight: Tensor, bias: Tensor | None) -> object | None:
+    """The weight in 16-bit floats, laid out for FBGEMM, or None where that would lose something."""
+    if torch.backends.quantized.engine not in ("x86", "fbgemm"):
+        return None
+    lost = (weight.half().float() - weight).abs().max()
+    return torch.ops.quantized.linear_prepack_fp16(weight, bias) if bool(lost <= _LOST) else None
 
 
 def _joined_bias(linears: Sequence[nn.Linear]) -> Tensor | None:
@@ -90,21 +105,24 @@ class _One:
 
 @dataclass(frozen=True, slots=True)
 class _Many:
-    """Several adapters: `a` [groups, linears · rank, in]; of each linear `b` [groups, rank, its outputs]."""
+    """Several adapters: `a` [places · in, linears · rank]; `runs` of linears of one size, their B as
+    [places · linears · rank, size], which row of it belongs to which weight, and where their ranks lie."""
 
     a: Tensor
-    b: tuple[Tensor, ...]
-    groups: _Groups
+    inputs: Bags
+    runs: tuple[tuple[Tensor, Bags, slice], ...]
 
     def add(self, x: Tensor, y: Tensor) -> None:
-        groups = self.groups
-        grouped = x.index_select(0, groups.take).view(groups.count, -1, x.shape[1])
-        z = torch.bmm(grouped, self.a.transpose(1, 2))
-        start, rank = 0, self.b[0].shape[1]
-        for number, b in enumerate(self.b):
-            added = torch.bmm(z[:, :, number * rank : (number + 1) * rank], b).view(-1, b.shape[2])
-            y[:, start : start + b.shape[2]] += added.index_select(0, groups.place)
-            start += b.shape[2]
+        z = self.inputs.sums(self.a, x.reshape(-1))
+        if len(self.runs) == 1:
+            b, bags, _ = self.runs[0]
+            y += bags.sums(b, z.view(-1)).view(y.shape)
+            return
+        start = 0
+        for b, bags, ranks in self.runs:
+            added = bags.sums(b, z[:, ranks].reshape(-1)).view(len(y), -1)
+            y[:, start : start + added.shape[1]] += added
+            start += added.shape[1]
 
 
 Side = _One | _Many
@@ -114,39 +132,58 @@ class _Stack:
     """The adapters of one site, at the places that the bank gives them."""
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self._names = site.names
+        self._runs = [(size, len(list(same))) for size, same in groupby(site.sizes)]
         self._rank = 0
-        self.a = torch.zeros(0, 0, site.width)
-        self.b = tuple(torch.zeros(0, 0, size) for size in site.sizes)
+        self._a = torch.zeros(0, site.width, 0)
+        #: By run of linears of one size [places, linears, rank, size].
+        self._b = [torch.zeros(0, count, 0, size) for size, count in self._runs]
 
     def reserve(self, places: int, weights: Iterable[Weights]) -> None:
         """Room for `places` adapters, `weights` among them; what lies there stays."""
-        rank = max(
-            (len(one[name][0]) for one in weights for name in self._site.names if name in one), default=0
-        )
-        have, was = len(self.a), self._rank
+        rank = max((len(one[name][0]) for one in weights for name in self._names if name in one), default=0)
+        have, was = len(self._a), self._rank
         if places <= have and rank <= was:
             return
         places, rank = max(places, have), max(rank, was)
-        a = self.a.new_zeros(places, len(self.b) * rank, self._site.width)
-        b = tuple(old.new_zeros(places, rank, old.shape[2]) for old in self.b)
-        for part, (old, new) in enumerate(zip(self.b, b, strict=True)):
-            a[:have, part * rank : part * rank + was] = self.a[:, part * was : (part + 1) * was]
-            new[:have, :was] = old
-        self.a, self.b, self._rank = a, b, rank
+        linears = len(self._names)
+        a = torch.zeros(places, self._a.shape[1], linears, rank)
+        a[:have, :, :, :was] = self._a.view(have, a.shape[1], linears, was)
+        self._a = a.flatten(2)
+        for number, old in enumerate(self._b):
+            new = torch.zeros(places, old.shape[1], rank, old.shape[3])
+            new[:have, :, :was] = old
+            self._b[number] = new
+        self._rank = rank
 
-    def side(self, groups: _Groups) -> _Many:
-        return _Many(self.a[: groups.count], tuple(part[: groups.count] for part in self.b), groups)
+    def side(self, places: Sequence[int], known: dict[tuple[int, int], Bags]) -> _Many:
+        """For rows whose adapters lie at `places`. `known` bags are shared with other sites."""
+
+        def bags(parts: int, size: int) -> Bags:
+            if (parts, size) not in known:
+                starts = [(place * parts + part) * size for place in places for part in range(parts)]
+                known[parts, size] = Bags.spans(starts, size)
+            return known[parts, size]
+
+        runs, rank = [], 0
+        for b, (_, count) in zip(self._b, self._runs, strict=True):
+            ranks = slice(rank * self._rank, (rank + count) * self._rank)
+            runs.append((b.view(-1, b.shape[3]), bags(count, self._rank), ranks))
+            rank += count
+        return _Many(self._a.view(-1, self._a.shape[2]), bags(1, self._a.shape[1]), tuple(runs))
 
     def put(self, place: int, weights: Weights) -> None:
-        self.a[place] = 0
-        for part, (name, stacked) in enumerate(zip(self._site.names, self.b, strict=True)):
-            stacked[place] = 0
-            if name in weights:
-                a, b = weights[name]
-                start = part * self._rank
-                self.a[place, start : start + len(a)] = a
-                stacked[place, : len(a)] = b
+        self._a[place] = 0
+        number = 0
+        for b, (_, count) in zip(self._b, self._runs, strict=True):
+            b[place] = 0
+            for at in range(count):
+                if (name := self._names[number]) in weights:
+                    factor, other = weights[name]
+                    start = number * self._rank
+                    self._a[place, :, start : start + len(factor)] = factor.T
+                    b[place, at, : len(other)] = other
+                number += 1
 
 
 class SiteBank:
@@ -200,10 +237,11 @@ class SiteBank:
 
     def _many(self, rows: Sequence[LoadedAdapter | None]) -> tuple[Side | None, ...]:
         self._settle(rows)
-        groups = self._group(rows)
+        places = [self._places[row] for row in rows]
         used = {name for row in rows if row is not None for name in row.weights}
+        known: dict[tuple[int, int], Bags] = {}
         return tuple(
-            stack.side(groups) if used.intersection(site.names) else None
+            stack.side(places, known) if used.intersection(site.names) else None
             for site, stack in zip(self._sites, self._stacks, strict=True)
         )
 
@@ -226,22 +264,6 @@ class SiteBank:
         # What was made for several rows looks into places that may now be another's.
         for former in [former for former in self._sides if len(former) > 1]:
             del self._sides[former]
-
-    def _group(self, rows: Sequence[LoadedAdapter | None]) -> _Groups:
-        members: list[list[int]] = [[] for _ in range(1 + max(self._places[row] for row in rows))]
-        for index, row in enumerate(rows):
-            members[self._places[row]].append(index)
-        most = max(len(group) for group in members)
-        take = [index for group in members for index in (*group, *[0] * (most - len(group)))]
-        place = [0] * len(rows)
-        for number, group in enumerate(members):
-            for at, index in enumerate(group):
-                place[index] = number * most + at
-        return _Groups(
-            len(members),
-            torch.tensor(take, device=self.device),
-            torch.tensor(place, device=self.device),
-        )
 
     def forget(self) -> None:
         """Lets go of every adapter; for an idle engine."""
