@@ -8,8 +8,12 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from senmon.cli.plain_text import PlainWords
+
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+for _each in (console, errors):
+    _each.push_render_hook(PlainWords())
 
 
 def emit(data: Any, table: RenderableType | None = None, *, json: bool = False) -> None:

@@ -14,7 +14,8 @@ from senmon.errors import DataInvalid, Problem
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINE = 1024 * 1024
-_UNDECODED = re.compile("[\udc80-\udcff]")
+#: Bytes that were no text, and halves of pairs that some encodings let through.
+_UNDECODED = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class CsvFile:
         except UnicodeError as error:
             why = f"is not {self.encoding} text"
             raise self.error(number + 1, "", why, "give the file's encoding") from error
+        except OSError as error:
+            raise self.error(number + 1, "", f"can't be read: {error.strerror}", "check the disk") from error
 
 
 def _shown(name: str) -> str:

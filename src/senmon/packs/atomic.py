@@ -1,14 +1,20 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all.
+
+What is still being written is hidden (`.name.XXXXXXXX.part`) and locked; what a killed process left behind
+is no longer locked, and the next one that writes to the same name removes it.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +22,9 @@ from senmon.errors import PackExists
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE, linux/fs.h
+_PART = ".part"
+#: A part is locked at once; until then it is too young to be taken for a dead process's.
+_YOUNG_S = 60.0
 
 
 @contextmanager
@@ -25,8 +34,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises PackExists when `target` is there, before and after the block.
     """
     _refuse(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(dir=_parent(target), prefix=f".{target.name}.", suffix=_PART))
+    lock = _locked(temporary)
     try:
         temporary.chmod(0o755)
         yield temporary
@@ -38,14 +47,15 @@ def new_folder(target: Path) -> Iterator[Path]:
         _sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        _unlocked(lock)
 
 
 @contextmanager
 def replaced_file(target: Path) -> Iterator[IO[str]]:
     """A text stream (UTF-8, `\\n`) that replaces `target` when the block succeeds, else vanishes."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, name = tempfile.mkstemp(dir=_parent(target), prefix=f".{target.name}.", suffix=_PART)
     temporary = Path(name)
+    lock = _locked(temporary)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             yield file
@@ -56,6 +66,7 @@ def replaced_file(target: Path) -> Iterator[IO[str]]:
         _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        _unlocked(lock)
 
 
 @contextmanager
@@ -100,6 +111,54 @@ def locked_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _parent(target: Path) -> Path:
+    """The folder of `target`, made, and rid of what dead processes left of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = re.compile(re.escape(f".{target.name}.") + r"[a-z0-9_]{8}" + re.escape(_PART))
+    with suppress(OSError):
+        for path in [path for path in target.parent.iterdir() if part.fullmatch(path.name)]:
+            if _is_dead(path):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return target.parent
+
+
+def _is_dead(path: Path) -> bool:
+    try:
+        if path.is_symlink() or time.time() - path.stat().st_mtime < _YOUNG_S:
+            return False
+        lock = _locked(path)
+    except OSError:
+        return False
+    _unlocked(lock)
+    return lock is not None
+
+
+def _locked(path: Path) -> int | None:
+    """An exclusive lock on a file or folder that dies with the process; None where there are none.
+
+    Raises BlockingIOError when another has it.
+    """
+    if os.name == "nt":
+        return None
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _unlocked(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
 
 
 def _tidy_up(target: Path, aside: Path) -> None:

@@ -67,6 +67,10 @@ def parse_object(text: str) -> dict[str, Any]:
         raise ValueError(f"broken JSON: {error.msg} (column {error.colno})") from error
     except RecursionError as error:
         raise ValueError("broken JSON: nested too deep") from error
+    except ValueError as error:
+        if "int_max_str_digits" in str(error):  # Python's words, for its own users
+            raise ValueError("holds a number of thousands of digits; write it as text") from None
+        raise
     if not isinstance(value, dict):
         raise ValueError(f"is a JSON {type(value).__name__}, not an object")
     if "\\ud" in text.lower():

@@ -1,7 +1,7 @@
 """YAML as senmon reads it: plain data only, each value with its line.
 
 A safe subset of YAML 1.2's core schema: no aliases (they can blow up in memory), no tags, no duplicate
-keys, no guessing (`no`, `9:30` and `2026-01-01` stay text).
+keys, no guessing (`no`, `9:30` and `2026-01-01` stay text). Depth and number of values are bounded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from senmon.packs.text_file import MAX_TEXT_BYTES, invalid
 
 Place = tuple[str | int, ...]
 MAX_DEPTH = 40
+#: A value costs about 1 KB and 30 µs, so this many bound memory and time, whatever the file.
+MAX_NODES = 300_000
 MAX_DIGITS = 18
 
 _TAG = "tag:yaml.org,2002:"
@@ -53,6 +55,7 @@ class YamlText:
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -60,6 +63,9 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, "aliases (*name) are not allowed", mark)
         if self.depth >= MAX_DEPTH:
             raise yaml.composer.ComposerError(None, None, f"is nested more than {MAX_DEPTH} deep", mark)
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise yaml.composer.ComposerError(None, None, f"holds more than {MAX_NODES:,} values", mark)
         self.depth += 1
         try:
             return super().compose_node(parent, index)

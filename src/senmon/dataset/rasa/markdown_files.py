@@ -28,6 +28,7 @@ _NLU_HEADING = re.compile(r"##\s*(\w+)\s*:\s*(\S.*)")
 _ITEM = re.compile(r"[-*+]\s+(\S.*)")
 _OR = re.compile(r"\s+OR\s+")
 _COMMENT_START, _COMMENT_END = "<!--", "-->"
+_COMMENT_MARKS = re.compile("(<!--|-->)")
 
 
 def markdown_kind(text: str) -> str:
@@ -49,13 +50,13 @@ def _lines(text: str, file: str) -> Iterator[tuple[str, Place]]:
     """Lines without comments, with their places."""
     hidden = False
     for number, line in enumerate(text.split("\n"), start=1):
-        kept = ""
-        while line:
-            mark = _COMMENT_END if hidden else _COMMENT_START
-            before, found, line = line.partition(mark)
-            kept += "" if hidden else before
-            hidden = hidden != bool(found)
-        yield kept.rstrip(), Place(file, number)
+        kept = []
+        for part in _COMMENT_MARKS.split(line):
+            if part == (_COMMENT_END if hidden else _COMMENT_START):
+                hidden = not hidden
+            elif not hidden:
+                kept.append(part)
+        yield "".join(kept).rstrip(), Place(file, number)
 
 
 def read_nlu_markdown(bot: Bot, text: str, file: str) -> None:
