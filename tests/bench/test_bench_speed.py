@@ -167,7 +167,8 @@ def test_figures_of_tuning_are_written(tmp_path: Path) -> None:
     figures = TuneFigures(MACHINE, (PackFigures("shop", 2, 100, 150.0, 20.0, found, (1.0, 0.5)),), points)
     text = "\n".join(tune_lines(figures))
     assert "| shop | TRL, its defaults | 8.0" in text
-    assert "1.60 (1.60–1.60) ×" in text  # TRL's defaults: 8 s; ours in bf16: 5 s
+    assert "1.33 (1.33–1.33) ×" in text  # TRL's defaults: 8 s; ours in the same order: 6 s
+    assert "| 2.5000 (2.5000–2.5000) | +0.00 % |" in text
     assert f"| {OURS} |" in text or f"| shop | {OURS} |" in text
     plot_tuning(figures, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"

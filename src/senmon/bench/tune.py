@@ -41,15 +41,30 @@ SUFFIX, SHARE, PREFIX = 120, 0.4, 150
 POINTS = tuple((prefix, SHARE) for prefix in (0, 60, 150, 300)) + tuple(
     (PREFIX, share) for share in (0.1, 0.9)
 )
-WAYS: dict[str, tuple[Program, bool, bool, bool]] = {
-    # program, grouped by length, bf16, gradient checkpointing
-    "TRL, its defaults": ("trl", False, True, True),
-    "TRL, grouped by length, bf16": ("trl", True, True, False),
-    "TRL, grouped by length, float32": ("trl", True, False, False),
-    "senmon, bf16": ("senmon", True, True, False),
-    "senmon, float32": ("senmon", True, False, False),
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one program tunes. `grouped`: the rows of a step are alike in length, else in random order.
+
+    `beside`: the way that it is compared with, same order, same steps; None for our own.
+    """
+
+    program: Program
+    grouped: bool
+    half: bool
+    checkpointing: bool = False
+    beside: str | None = None
+
+
+OURS, OURS_MIXED, OURS_PLAIN = "senmon, bf16", "senmon, random order, bf16", "senmon, float32"
+WAYS = {
+    "TRL, its defaults": Way("trl", False, True, checkpointing=True, beside=OURS_MIXED),
+    "TRL, grouped by length, bf16": Way("trl", True, True, beside=OURS),
+    OURS_MIXED: Way("senmon", False, True),
+    OURS: Way("senmon", True, True),
+    OURS_PLAIN: Way("senmon", True, False),
 }
-OURS, OURS_PLAIN = "senmon, bf16", "senmon, float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +147,11 @@ def _pack(
     held = random.Random(0).sample(list(valid), min(VALID, len(valid)))
 
     def way(label: str) -> Callable[[], TuneResult]:
-        program, grouped, half, checkpointing = WAYS[label]
+        chosen = WAYS[label]
+        data = tuple(map(data_of, orders[chosen.grouped]))
         job = TuneJob(
-            label, program, tuple(map(data_of, orders[grouped])), tuple(map(data_of, held)), BATCH, half,
-            checkpointing=checkpointing, threads=threads,
+            label, chosen.program, data, tuple(map(data_of, held)), BATCH, chosen.half,
+            checkpointing=chosen.checkpointing, threads=threads,
         )  # fmt: skip
 
         def work() -> TuneResult:
