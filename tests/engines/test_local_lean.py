@@ -46,7 +46,7 @@ def mistral() -> Any:
 def slots_of(model: Any, slots: int = 4) -> SlotCache:
     config = model.config
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    shape = KVShape(config.num_hidden_layers, 2, size, torch.float32, torch.device("cpu"))
+    shape = KVShape(config.num_hidden_layers, 2, size, torch.float32, torch.device("cpu"), True)
     return SlotCache(shape, slots=slots, context=128)
 
 

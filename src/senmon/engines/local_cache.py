@@ -14,18 +14,28 @@ from transformers.cache_utils import Cache
 
 #: Slots grow by this many tokens; an idle engine keeps at most `_IDLE_TOKENS` in all slots together.
 _GROWTH = 256
+#: Where keys lie turned, so many tokens' lie together.
+TILE = 64
 _IDLE_TOKENS = 4096
+
+
+#: Keys and values of some tokens, as they lie in a slot.
+Block = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class KVShape:
-    """What one token's keys and values look like."""
+    """What one token's keys and values look like.
+
+    `turned`: keys lie in tiles [head_dim, TILE], so that those of many tokens are summed side by side.
+    """
 
     layers: int
     heads: int
     head_dim: int
     dtype: torch.dtype
     device: torch.device
+    turned: bool = False
 
 
 class SlotCache(Cache):  # type: ignore[misc]
@@ -97,23 +107,37 @@ class SlotCache(Cache):  # type: ignore[misc]
         if rows <= have_rows and width <= have_width:
             return
         more_rows = have_rows if rows <= have_rows else min(self.slots, max(rows, 2 * have_rows))
-        more_width = have_width if width <= have_width else min(self.context, -(-width // _GROWTH) * _GROWTH)
+        more_width = have_width if width <= have_width else _grown(width, self.context)
         grown = self._zeros(more_rows, more_width)
         grown[:, :, :have_rows, :, :have_width] = self._store
         self._store = grown
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` tokens of a row into another slot."""
-        self._store[:, :, target, :, :length] = self._store[:, :, source, :, :length]
+        whole = -(-length // TILE) * TILE
+        self._store[:, :, target, :, :whole] = self._store[:, :, source, :, :whole]
 
-    def read(self, slot: int, start: int, stop: int) -> torch.Tensor:
-        """A copy `[layers, 2, heads, stop − start, head_dim]`."""
-        return self._store[:, :, slot, :, start:stop].clone()
+    def read(self, slot: int, start: int, stop: int) -> Block:
+        """A copy of tokens that lie in one tile, for `write`."""
+        return self._keys_at(slot, start, stop).clone(), self._store[:, 1, slot, :, start:stop].clone()
 
-    def write(self, slot: int, start: int, block: torch.Tensor) -> None:
-        stop = start + block.shape[3]
+    def write(self, slot: int, start: int, block: Block) -> None:
+        keys, values = block
+        stop = start + values.shape[2]
         self.reserve(slot + 1, stop)
-        self._store[:, :, slot, :, start:stop] = block
+        self._keys_at(slot, start, stop).copy_(keys)
+        self._store[:, 1, slot, :, start:stop] = values
+
+    def _keys_at(self, slot: int, start: int, stop: int) -> torch.Tensor:
+        if not self.shape.turned:
+            return self._store[:, 0, slot, :, start:stop]
+        tile, at = divmod(start, TILE)
+        return self.tiles()[:, slot, :, tile, :, at : at + stop - start]
+
+    def tiles(self) -> torch.Tensor:
+        """Turned keys [layers, slots, heads, tiles, head_dim, TILE], a view."""
+        layers, _, slots, heads, width, size = self._store.shape
+        return self._store[:, 0].view(layers, slots, heads, width // TILE, size, TILE)
 
     def clear(self, slot: int) -> None:
         """Zeros a slot that may hold values that aren't finite: masked, they would still spoil sums."""
@@ -133,6 +157,11 @@ class SlotCache(Cache):  # type: ignore[misc]
         return torch.zeros((s.layers, 2, rows, s.heads, width, s.head_dim), dtype=s.dtype, device=s.device)
 
 
+def _grown(width: int, context: int) -> int:
+    """Tokens to make room for; whole tiles."""
+    return -(-min(context, -(-width // _GROWTH) * _GROWTH) // TILE) * TILE
+
+
 class PrefixCache:
     """Blocks of keys and values by what led to them, least recently used out first.
 
@@ -143,12 +172,12 @@ class PrefixCache:
     def __init__(self, tokens: int, *, block: int = 16) -> None:
         self.block = block
         self._limit = tokens // block
-        self._blocks: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+        self._blocks: OrderedDict[bytes, Block] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def find(self, space: str, ids: Sequence[int]) -> list[torch.Tensor]:
+    def find(self, space: str, ids: Sequence[int]) -> list[Block]:
         """The longest known run of whole blocks at the start of `ids`, leaving at least one token over."""
         found: list[bytes] = []
         for key in self._chain(space, ids, (len(ids) - 1) // self.block):

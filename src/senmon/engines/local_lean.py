@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from senmon.engines.local_attention import OneTokenStep, SlotView
 from senmon.engines.local_cache import SlotCache
 from senmon.engines.local_sites import Site
 
@@ -76,18 +77,17 @@ class LeanForward:
         """`ids` of one row from position `start` on. Logits [1, vocabulary] after the last, or [0, …]."""
         count, stop = len(ids), start + len(ids)
         self._slots.reserve(slot + 1, stop)
-        store = self._slots.store
+        kept = SlotView(self._slots, slot, start, stop)
         mask = None if start == 0 or count == 1 else _causal(start, count)
 
         def attend(layer: int, q: Tensor | None, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = store[layer, 0, slot, :, :stop], store[layer, 1, slot, :, :stop]
-            keys[:, start:] = k.transpose(0, 1)
-            values[:, start:] = v.transpose(0, 1)
+            kept.write(layer, k, v)
             if q is None:
                 return k
-            one = q.transpose(0, 1)[None]
+            keys, values = (k.transpose(0, 1), v.transpose(0, 1)) if start == 0 else kept.read(layer)
             seen = mask if len(q) == count else None
             whole = seen is None and len(q) > 1
+            one = q.transpose(0, 1)[None]
             return self._attention(one, keys[None], values[None], seen, causal=whole)[0].transpose(0, 1)
 
         places = slice(start, stop)
@@ -98,20 +98,14 @@ class LeanForward:
 
     def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Tensor:
         """One token of each of the first rows, at position `lengths[i]`. Logits [rows, vocabulary]."""
-        rows, width = len(tokens), max(lengths) + 1
-        self._slots.reserve(rows, width)
-        store, places = self._slots.store, torch.tensor(lengths)
-        beyond = torch.arange(width)[None] > places[:, None]
-        mask = torch.zeros(rows, width).masked_fill_(beyond, torch.finfo(torch.float32).min)[:, None, None]
-        numbers = torch.arange(rows)
-        seen = None if min(lengths) == max(lengths) else mask
+        rows, places = len(tokens), torch.tensor(lengths)
+        self._slots.reserve(rows, max(lengths) + 1)
+        step = OneTokenStep(self._slots, lengths, self._queries)
 
         def attend(layer: int, q: Tensor | None, k: Tensor, v: Tensor) -> Tensor:
             assert q is not None
-            keys, values = store[layer, 0, :rows], store[layer, 1, :rows]
-            keys[numbers, :, places], values[numbers, :, places] = k, v
-            found = self._attention(q[:, :, None], keys[:, :, :width], values[:, :, :width], seen)
-            return found[:, :, 0]
+            step.write(layer, k, v)
+            return step.attention(layer, q * self._scale)
 
         return self._logits(
             self._run(torch.tensor(tokens), self._cos[places], self._sin[places], attend, rows)
@@ -139,7 +133,9 @@ class LeanForward:
         """Queries and keys normalised and rotated (Su et al. 2021, arXiv 2104.09864), values as they are."""
         both = qkv[:, : self._queries + self._keys]
         if layer.heads is not None:
-            both = functional.rms_norm(both, (self._size,), None, self._eps).mul_(layer.heads)
+            # Over few numbers each, the library's own norm is the slower one.
+            length = torch.linalg.vector_norm(both, dim=-1, keepdim=True)
+            both = (both * length.square_().div_(self._size).add_(self._eps).rsqrt_()).mul_(layer.heads)
         both = torch.addcmul(both * cos, both.roll(self._size // 2, -1), sin)
         return both[:, : self._queries], both[:, self._queries :], qkv[:, self._queries + self._keys :]
 

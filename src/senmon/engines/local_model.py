@@ -33,11 +33,12 @@ class SlotModel:
         self.dtype: torch.dtype = self._model.dtype
         self.vocabulary_size = int(config.vocab_size)
         self.context = _context(config, context)
-        shape = _shape(config, self.dtype, self.device)
+        lean = fits(self._model)
+        shape = _shape(config, self.dtype, self.device, turned=lean)
         self.slots = SlotCache(shape, slots=slots, context=self.context)
         with torch.inference_mode():
             expected = self._plain_logits()
-            self._lean = LeanForward(self._model, self.slots) if fits(self._model) else None
+            self._lean = LeanForward(self._model, self.slots) if lean else None
             self.bank: LoraBank | SiteBank
             if self._lean is not None:
                 self.bank = SiteBank(self._lean.sites, dtype=self.dtype, device=self.device)
@@ -136,7 +137,7 @@ def _context(config: Any, wanted: int | None) -> int:
     return min(limits + ([wanted] if wanted else []))
 
 
-def _shape(config: Any, dtype: torch.dtype, device: torch.device) -> KVShape:
+def _shape(config: Any, dtype: torch.dtype, device: torch.device, *, turned: bool) -> KVShape:
     heads = int(config.num_attention_heads)
     return KVShape(
         layers=int(config.num_hidden_layers),
@@ -144,4 +145,5 @@ def _shape(config: Any, dtype: torch.dtype, device: torch.device) -> KVShape:
         head_dim=int(getattr(config, "head_dim", None) or config.hidden_size // heads),
         dtype=dtype,
         device=device,
+        turned=turned,
     )
