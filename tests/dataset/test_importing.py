@@ -143,6 +143,7 @@ def test_problems_are_bounded_and_counted(tmp_path: Path) -> None:
         ("", {}, "no header", "name the columns"),
         (HEAD, {}, "no row", "columns and the delimiter"),
         (HEAD + "a,b,c\n", {"encoding": "klingon"}, "unknown encoding", "utf-8"),
+        (HEAD + "a\\ud800,b,c\n", {"encoding": "unicode_escape"}, "is not unicode_escape text", "encoding"),
         (HEAD + "a,b,c\n", {"delimiter": ",,"}, "can't separate", "one character"),
         ("question,answer,label" + "x" * 1_100_000, {}, "longer than", "CSV"),
         ((HEAD + "a,b,c\n").encode("utf-16"), {"encoding": "utf-16-le"}, "no such column", "available"),

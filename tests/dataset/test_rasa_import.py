@@ -17,7 +17,9 @@ from rasa_bots import DOMAIN, MARKDOWN_BOT, NLU, STORIES, YAML_BOT, write_bot
 from senmon.dataset.example import Dataset
 from senmon.dataset.loading import load_dataset
 from senmon.dataset.rasa.annotated import read_example
+from senmon.dataset.rasa.bot import Bot
 from senmon.dataset.rasa.importing import RasaOptions, RasaReport, import_rasa
+from senmon.dataset.rasa.markdown_files import read_nlu_markdown
 from senmon.dataset.rasa.pack_plan import Choices
 from senmon.dataset.routing import routing_examples
 from senmon.errors import DataInvalid, PackExists, PackInvalid
@@ -378,6 +380,21 @@ def test_broken_files_are_refused_with_their_line(
     assert any(why in problem.why for problem in found), [str(each) for each in caught.value.problems]
     assert all(problem.remedy for problem in caught.value.problems)
     assert not (tmp_path / "packs").exists()
+
+
+def test_a_file_with_too_many_values_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("senmon.packs.yaml_text.MAX_NODES", 100)
+    bot = write_bot(tmp_path / "bot", {**YAML_BOT, "data/more.yml": "- a\n" * 200})
+    with pytest.raises(DataInvalid, match=r"more\.yml:100: broken YAML: holds more than 100 values"):
+        import_rasa(bot, tmp_path / "packs" / "travel")
+
+
+def test_comments_of_one_endless_line_take_no_longer_than_its_length(tmp_path: Path) -> None:
+    comments = "<!-- no -->" * 200_000
+    text = f"## intent:a\n- one<!-- no --> more\n<!-- - no\n- no --> {comments}\n- two -->\n"
+    bot = Bot()
+    read_nlu_markdown(bot, text, "nlu.md")
+    assert [example.said.text for example in bot.examples] == ["one more", "two -->"]
 
 
 def test_all_problems_come_together(tmp_path: Path) -> None:

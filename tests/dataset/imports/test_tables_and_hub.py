@@ -156,7 +156,7 @@ def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
 def test_a_broken_file_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set/train.parquet").write_bytes(b"PAR1xxxx")
-    with pytest.raises(DataInvalid, match=r"can't be read: .*→ check its files"):
+    with pytest.raises(DataInvalid, match=r"train\.parquet: is not a sound Parquet file"):
         hf(tmp_path / "set", tmp_path / "desk")
     with pytest.raises(DataInvalid, match="use the importer of its format"):
         hf(tmp_path / "set/train.parquet", tmp_path / "desk")
@@ -167,3 +167,23 @@ def test_a_hub_that_can_t_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DataInvalid, match="check the name and the network, or name a local folder"):
         hf("nobody/nothing-here", tmp_path / "desk")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.jsonl", b'{"instruction": "a", "output": "b"}\n{"x": [}\n', r"a\.jsonl:2: broken JSON"),
+        ("a.jsonl", b"\x1f\x8b packed", r"a\.jsonl: is a gzip file → unpack it"),
+        ("a.csv", "a,b".encode("utf-16"), r"a\.csv: is UTF-16 text"),
+        ("a.parquet", b"no", r"a\.parquet: is not a Parquet file"),
+        ("dataset_dict.json", b'{"splits": ["../../etc"]}', "names a file elsewhere: ../../etc"),
+        ("state.json", b'{"_data_files": [{"filename": "/etc/x.arrow"}]}', "names a file elsewhere: /etc"),
+        ("state.json", b"[" * 100_000, "is not the JSON of a saved dataset"),
+    ],
+)
+def test_a_fault_names_its_file(tmp_path: Path, name: str, content: bytes, why: str) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / name).write_bytes(content)
+    with pytest.raises(DataInvalid, match=why):
+        hf(tmp_path / "set", tmp_path / "desk")
+    assert not (tmp_path / "desk").exists()

@@ -54,19 +54,17 @@ def pair_row(columns: TableColumns) -> Any:
     return read
 
 
-def parquet_rows(path: Path, columns: TableColumns) -> Iterator[JsonLine]:
-    """The rows of a Parquet file, counted from 1, in pieces of 256. Raises DataInvalid as a whole."""
+def parquet_rows(path: Path, columns: TableColumns | None) -> Iterator[JsonLine]:
+    """The rows of a Parquet file, counted from 1, in pieces of 256; without `columns`, all of it.
+
+    Raises DataInvalid as a whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_file(path, wanted=b"PAR1")
     try:
         with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
-            names = list(file.schema_arrow.names)
-            if fault := columns.fault(names):
-                raise refusal(path.name, Problem(str(path), 0, *fault))
-            extra = [name for name in ("tools", "split", "tags", "licence") if name in names]
-            wanted = list(dict.fromkeys([*columns.names, *extra]))
+            wanted = _wanted(path, list(file.schema_arrow.names), columns)
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH, columns=wanted, use_threads=False):
                 for row in batch.to_pylist():
@@ -75,3 +73,12 @@ def parquet_rows(path: Path, columns: TableColumns) -> Iterator[JsonLine]:
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         why = f"is not a sound Parquet file: {str(error).splitlines()[0][:200]}"
         raise refusal(path.name, Problem(str(path), 0, "", why, "write or download it again")) from error
+
+
+def _wanted(path: Path, names: list[str], columns: TableColumns | None) -> list[str] | None:
+    if columns is None:
+        return None
+    if fault := columns.fault(names):
+        raise refusal(path.name, Problem(str(path), 0, *fault))
+    extra = [name for name in ("tools", "split", "tags", "licence") if name in names]
+    return list(dict.fromkeys([*columns.names, *extra]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,17 +12,11 @@ from senmon.dataset.imports.chat_rows import Reader, alpaca_row, conversations, 
 from senmon.dataset.imports.columns_format import TableColumns, pair_row
 from senmon.dataset.imports.dialogue import Dialogue
 from senmon.dataset.imports.imported import Imported
+from senmon.dataset.imports.hf_folder import check_folder, first_fault
 from senmon.dataset.imports.labels import Labels, split_of
 from senmon.dataset.imports.target import refusal
 from senmon.errors import DataInvalid, Problem
 from senmon.packs.jsonl import JsonLine
-
-#: What is read from a folder. Everything else that holds data is refused by name: archives, pickles, code.
-_DATA = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow"})
-_BESIDE = frozenset({"", ".md", ".txt", ".yaml", ".yml", ".gitattributes", ".gitignore", ".lock", ".html"})
-_MAX_FILES = 5000
-_CARD = 1024 * 1024
-_ELSEWHERE = re.compile(r"\.\.[/\\]\S*|\b[a-z0-9+]+://\S*|(?:^|[\s\"'\[,:-])[/~]\S*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +51,10 @@ class HfSource:
         import datasets
 
         datasets.disable_progress_bars()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it would say, `_faults` says
         path = Path(self.source)
         if path.exists():
-            _check_folder(path, self.origin)
+            check_folder(path, self.origin)
         if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             found = datasets.load_from_disk(str(path))
         else:
@@ -110,7 +104,9 @@ class HfSource:
             raise
         except Exception as error:
             said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            local = Path(self.source).exists()
+            local = Path(self.source).is_dir()
+            if local and (fault := first_fault(Path(self.source))):
+                raise refusal(self.origin, fault) from error
             remedy = "check its files" if local else "check the name and the network, or name a local folder"
             raise self._refused("", f"can't be read: {said[:300]}", remedy) from error
 
@@ -148,37 +144,3 @@ def _named(row: dict[str, Any], column: str, names: tuple[str, ...]) -> dict[str
     if isinstance(number, int) and 0 <= number < len(names):
         row[column] = names[number]
     return row
-
-
-def _check_folder(path: Path, origin: str) -> None:
-    """Only plain data files inside the folder are read."""
-    home = path.resolve()
-    if path.is_file():
-        why = "is a file; `hf` reads a folder or a hub id"
-        raise refusal(origin, Problem(str(path), 0, "", why, "use the importer of its format"))
-    for count, file in enumerate(path.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if count >= _MAX_FILES:
-            why = f"holds more than {_MAX_FILES:,} files"
-            raise refusal(origin, Problem(str(path), 0, "", why, "name the dataset's own folder"))
-        if file == path / "README.md":
-            _check_card(file, origin)
-        if not file.resolve().is_relative_to(home):
-            why = "is a link that leads out of the folder"
-            raise refusal(origin, Problem(str(file), 0, "", why, "copy the file instead"))
-        if file.is_file() and not hidden and file.suffix.lower() not in _DATA | _BESIDE:
-            why = f"is not data that is read here ({', '.join(sorted(_DATA))})"
-            raise refusal(origin, Problem(str(file), 0, "", why, "remove it, or convert it"))
-
-
-def _check_card(card: Path, origin: str) -> None:
-    """The card's front matter may name data files: only those beside it are read."""
-    with card.open("rb") as file:
-        head = file.read(_CARD).decode("utf-8", "replace")
-    front = head.split("\n---", 1)[0] if head.startswith("---") else ""
-    for number, line in enumerate(front.splitlines(), 1):
-        if "license" not in line and (found := _ELSEWHERE.search(line)):
-            why = f"names files elsewhere: {found[0].strip()}"
-            raise refusal(
-                origin, Problem(str(card), number, "configs", why, "name files of this folder only")
-            )

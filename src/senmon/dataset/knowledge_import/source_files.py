@@ -31,7 +31,8 @@ def find_pages(source: Path, suffixes: Sequence[str]) -> tuple[tuple[SourceFile,
     if source.is_file():
         return (SourceFile(source, source.name),), ()
     if not source.is_dir():
-        raise _error(source, "is not there", "give the folder of the pages, or one page")
+        why = "is not a regular file" if os.path.lexists(source) else "is not there"
+        raise _error(source, why, "give the folder of the pages, or one page")
     home = source.resolve()
     pages: list[SourceFile] = []
     problems: list[Problem] = []
