@@ -22,6 +22,7 @@ from . import exercises
 from .classroom import Budget, budget_of
 from .judging import Judgement, judge
 from .mastery import Observation, added, observations, weakest
+from .reading import Reading, read
 from .solution import Solution, TooHardError
 from .solver import solve
 
@@ -29,8 +30,36 @@ NO_PROBLEM = "There is no open problem yet. Send me an equation or a sum."
 FINISHED = "That problem is finished. Send me a new one."
 ANOTHER = "Send me the next problem when you like."
 NO_MORE_HINTS = "Those were all my hints. Try it once more, or show your working to your teacher."
+WHICH = "I see more than one answer. Which one do you mean?"
+SAY_IT = "If you have an answer or a next line, write just that."
+LONGEST_ARGUMENT = 200
 #: Exercises that a conversation remembers, so that none comes twice.
 REMEMBERED = 100
+
+
+class ReadMessage(Action):
+    """Says which call a message is, where the words leave no doubt; the server asks before the model writes.
+
+    An attempt at the open problem is checked, and a new problem opened, with the maths that the pupil typed.
+    """
+
+    def name(self) -> str:
+        return "read_message"
+
+    def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[dict[str, Any]]:
+        reading = _reading(tracker)
+        call = {
+            "attempt": ("check_answer", {"attempt": reading.text}),
+            "unsure": ("check_answer", {"attempt": reading.text}),
+            "problem": ("open_problem", {"problem": reading.text}),
+        }.get(reading.kind)
+        if call is not None and len(reading.text) <= LONGEST_ARGUMENT:
+            name, arguments = call
+            keep = reading.kind != "problem"
+            dispatcher.utter_message(
+                json_message={"call": {"name": name, "arguments": arguments}, "keep": keep}
+            )
+        return []
 
 
 class OpenProblem(Action):
@@ -42,7 +71,7 @@ class OpenProblem(Action):
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[dict[str, Any]]:
         kept = tracker.get_slot("opened") or None
         given = str(tracker.get_slot("problem") or "")
-        if _goes_on(given, tracker):
+        if _reading(tracker).kind in ("attempt", "unsure") or _goes_on(given, tracker):
             return checked(dispatcher, tracker, given)
         try:
             solution = solve(given)
@@ -108,7 +137,7 @@ def checked(dispatcher: Any, tracker: Any, attempt: str) -> list[dict[str, Any]]
         dispatcher.utter_message(json_message=_without_problem(attempt, FINISHED if problem else NO_PROBLEM))
         return []
     progress = str(tracker.get_slot("progress") or problem)
-    judgement = judge(str(problem), attempt)
+    judgement = _judged(tracker, str(problem), attempt)
     result: dict[str, Any] = {"verdict": judgement.outcome, "feedback": {"text": judgement.said}}
     changed: dict[str, Any] = {"problem": problem, "observed": _observed(tracker, judgement)}
     if judgement.outcome == "correct":
@@ -126,6 +155,32 @@ def checked(dispatcher: Any, tracker: Any, attempt: str) -> list[dict[str, Any]]
     result["hint"] = {"text": _rung(solve(progress), tracker, judgement, level, wrongs)}
     dispatcher.utter_message(json_message=result)
     return _slots(**{**changed, "wrongs": wrongs})
+
+
+def _reading(tracker: Any) -> Reading:
+    """The latest message, read against the open problem."""
+    opened = str(tracker.get_slot("opened") or "") if tracker.get_slot("open") else ""
+    return read(str((tracker.latest_message or {}).get("text") or ""), opened)
+
+
+def _judged(tracker: Any, problem: str, copied: str) -> Judgement:
+    """What the pupil said is judged, not what the model copied. Nothing is confirmed that is not the pupil's
+    one clear claim."""
+    said = str((tracker.latest_message or {}).get("text") or "")
+    if not said:  # the generator of the training data, and callers that send no message
+        return judge(problem, copied)
+    reading = read(said, problem)
+    if reading.kind == "unsure":
+        return Judgement("unclear", WHICH)
+    if reading.kind == "attempt":
+        return judge(problem, reading.text)
+    judgement = judge(problem, copied)
+    known = judgement.outcome == "unclear" or (judgement.outcome == "wrong" and _typed(copied, said))
+    return judgement if known else Judgement("unclear", SAY_IT)
+
+
+def _typed(copied: str, said: str) -> bool:
+    return "".join(copied.split()).lower() in "".join(said.split()).lower()
 
 
 def _rung(solution: Solution, tracker: Any, judgement: Judgement, level: int, wrongs: int) -> str:

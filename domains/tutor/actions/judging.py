@@ -297,13 +297,26 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
     if values[0] == wanted:
         return _right_value(solution, sides[-1])
     if len(sides) > 1:
-        return Judgement("step_ok", "That sum is right.")
+        return _true_beside(problem, letters, values[0])
     if values[0] in _on_the_way(solution):
         return Judgement("step_ok", "That is right for this part.")
     if isinstance(sides[-1], Percent) and values[0] * 100 == wanted:
         return Judgement("wrong", _UNIT.text, _UNIT)
     mistake = mistakes.in_value(problem.statement.sides[0], letters, values[0])
     return Judgement("wrong", mistake.text, mistake)
+
+
+def _true_beside(problem: Problem, letters: dict[str, Fraction], value: Fraction) -> Judgement:
+    """A sum that is true: a step, unless a known mistake leads to its result."""
+    mistake = mistakes.in_value(problem.statement.sides[0], letters, value)
+    if mistake.name in _MISLEADING:
+        return Judgement("wrong", mistake.text, mistake)
+    return Judgement("step_ok", "That sum is right.")
+
+
+_MISLEADING = frozenset(
+    {"order of operations", "percent as a number", "brackets ignored", "added tops and bottoms"}
+)
 
 
 def _right_value(solution: Solution, last: Node) -> Judgement:

@@ -28,8 +28,8 @@ from .equations import Line, line_of
 
 @dataclass(frozen=True)
 class Mistake:
-    """`name` is the error's name, `text` what to tell the pupil; it holds no answer. `last`: everything before
-    the last step must have been right."""
+    """`name` is the error's name, `text` what to tell the pupil; it holds no answer. `last`: everything
+    before the last step must have been right."""
 
     name: str
     text: str
@@ -245,8 +245,8 @@ def _wrong_results(problem: Node) -> Iterator[tuple[Mistake, Fraction]]:
             yield (
                 Mistake(
                     "percent as a number",
-                    f"Dividing by {show(Number(share))} does not give {show(Number(share))}%: percent means parts "
-                    f"of a hundred.",
+                    f"Dividing by {show(Number(share))} does not give {show(Number(share))}%: percent means "
+                    f"parts of a hundred.",
                 ),
                 (whole / share if share else Fraction(0)),
             )

@@ -85,7 +85,7 @@ class ActionRunner:
 
     def _authorise(self, request: ActionRequest) -> None:
         pack, spec = request.pack, request.spec
-        if pack.actions.get(spec.name) != spec:
+        if spec not in (pack.actions.get(spec.name), pack.reader):
             raise ActionUnknown(f"The pack `{pack.name}` declares no action `{spec.name[:64]}`.")
         if spec.identity == "customer" and not request.identity.customer:
             raise ActionDenied(f"`{spec.name}` needs a verified customer.", remedy="sign in")

@@ -27,10 +27,12 @@ from senmon.assistant.evidence import (
     within_budget,
 )
 from senmon.assistant.faults import INTERNAL, public_fault
+from senmon.assistant.first import read_first, signature
 from senmon.assistant.fixed import language_reply, nothing_fits
 from senmon.assistant.judging import first_block, first_failure
 from senmon.assistant.language import foreign_language
 from senmon.assistant.offers import accepts_offer, handoff_reply
+from senmon.assistant.provenance import provenance
 from senmon.assistant.release import Splitter
 from senmon.assistant.window import likely_moves, turn_alone, window
 from senmon.checks.protocol import CheckContext
@@ -201,7 +203,7 @@ class _Turn:
         if router is None:
             return self.emit("route", {"pack": None, "reason": "no router"})
         choice = await asyncio.to_thread(router.route, self.text, self.state.pack, self._earlier())
-        self.choice = choice
+        self.choice = choice = await self._kept(choice)
         self.served = self.catalog.packs.get(choice.pack) if choice.pack else None
         data = {
             "pack": choice.pack if self.served else None,
@@ -212,6 +214,15 @@ class _Turn:
             "scores": leading(choice.scores),
         }
         return self.emit("route", data)
+
+    async def _kept(self, choice: RouteChoice) -> RouteChoice:
+        """An answer to what the conversation's pack has asked stays with that pack."""
+        mine = self.catalog.packs.get(self.state.pack or "")
+        if mine is None or choice.pack == mine.pack.name:
+            return choice
+        first = await read_first(self.assistant.actions, mine, self.state, self.identity)
+        kept = first is not None and first.keep
+        return replace(choice, pack=mine.pack.name, reason="an answer to this pack") if kept else choice
 
     def _earlier(self) -> tuple[str, ...]:
         """What the user said to the conversation's pack just before, back to the last change of pack."""
@@ -275,6 +286,14 @@ class _Turn:
     async def _rounds(self, served: ServedPack) -> AsyncGenerator[Event, None]:
         seen: set[str] = set()
         tools = served.pack.manifest.actions.specs
+        first = await read_first(self.assistant.actions, served, self.state, self.identity)
+        if first is not None:
+            seen.add(signature(first.call))
+            async with aclosing(self._act(served, first.call)) as events:
+                async for event in events:
+                    yield event
+            if self.ended:
+                return
         for number in range(MAX_ROUNDS):
             offered = tools if number < MAX_ROUNDS - 1 else ()
             try:
@@ -289,11 +308,10 @@ class _Turn:
                 return
             if self.ended or self.call is None:
                 return
-            signature = f"{self.call.name}{sorted(self.call.arguments.items())}"
-            if signature in seen:
+            if (made := signature(self.call)) in seen:
                 tools = ()
                 continue
-            seen.add(signature)
+            seen.add(made)
             async with aclosing(self._act(served, self.call)) as events:
                 async for event in events:
                     yield event
@@ -473,25 +491,9 @@ class _Turn:
             "text": self.said.rstrip(),
             "cited": cited(self.passages, self.raw, acted=bool(self.ran)) if self.said else [],
             "usage": self.usage.to_json(),
-            "provenance": self._provenance(),
+            "provenance": provenance(self.served, self.choice, self.passages, self.ran, self.verdicts),
         }
         return self.emit("done", data)
-
-    def _provenance(self) -> dict[str, Any]:
-        """Which pack, adapter and evidence stand behind the reply."""
-        served, choice = self.served, self.choice
-        return {
-            "pack": served.pack.label if served else None,
-            "adapter": served.adapter.version[:12] if served and served.adapter else None,
-            "dataset_digest": served.dataset_digest[:12] if served else None,
-            "prefix_digest": served.prefix_digest[:12] if served else None,
-            "stale": list(served.stale) if served else [],
-            "route_score": round(choice.score, 4) if choice else None,
-            "route_margin": round(choice.margin, 4) if choice else None,
-            "passages": [passage.id for passage in self.passages],
-            "actions": self.ran,
-            "verdicts": [{"check": verdict.check, "outcome": verdict.outcome} for verdict in self.verdicts],
-        }
 
 
 def _empty(result: Mapping[str, Any]) -> ActionOutcome:

@@ -45,6 +45,9 @@ def action_problems(
             why = f"`{name}` is no move of this pack" if name not in known else "it needs likely: true"
             yield problem(("context", "alone"), why, f"moves: {', '.join(sorted(known))}")
     seen: set[str] = set()
+    if actions.reader and (actions.reader in known or actions.runtime == "http"):
+        why = "the reader is no action that the model may call, and needs code or an action server"
+        yield problem(("actions", "reader"), why, "name a rasa-sdk action of its own here")
     for index, spec in enumerate(actions.specs):
         if spec.name in seen:
             yield problem(

@@ -114,6 +114,13 @@ class Actions(Strict):
     )
     http: HttpService = Field(HttpService(), description="What the HTTP actions share.")
     specs: tuple[ActionSpec, ...] = Field((), description="The actions that the model may call.")
+    reader: str = Field(
+        "",
+        description="An action that the server runs on every message before the model writes, and that the "
+        "model can't call. Its JSON may name the call that the message is (`docs/packs.md`); then the server "
+        "makes it.",
+        pattern=r"^([a-zA-Z][\w-]{0,63})?$",
+    )
 
 
 class CheckSpec(Strict):

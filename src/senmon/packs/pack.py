@@ -60,5 +60,11 @@ class Pack:
         return {spec.name: spec for spec in self.manifest.actions.specs}
 
     @property
+    def reader(self) -> ActionSpec | None:
+        """What the server runs on every message, before the model."""
+        name = self.manifest.actions.reader
+        return ActionSpec(name=name, description="reads the message", timeout_seconds=2) if name else None
+
+    @property
     def released_adapter(self) -> Path:
         return self.path / "adapter"

@@ -1,0 +1,105 @@
+# ruff: noqa: E501 -- patterns and lists of words, one a line
+"""A pupil's message with its numbers in digits and its signs as the grammar reads them."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from senmon.checks.maths_values import plain, word_mentions
+
+_MISSPELT = {
+    "fourty": "forty", "ninty": "ninety", "eigth": "eight", "eigt": "eight", "fivteen": "fifteen",
+    "forteen": "fourteen", "twelf": "twelve", "twelv": "twelve", "sevn": "seven", "seveen": "seven",
+    "fiv": "five", "nin": "nine", "elevn": "eleven", "thirten": "thirteen", "nought": "zero", "qaurter": "quarter",
+    "quater": "quarter", "quaters": "quarters", "thrid": "third", "haf": "half",
+}  # fmt: skip
+_MISSPELT_WORD = re.compile(rf"\b(?:{'|'.join(_MISSPELT)})\b", re.IGNORECASE)
+_PARTS = {
+    "half": 2, "halves": 2, "halfs": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
+    "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
+    "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10, "twelfth": 12, "twelfths": 12, "fifteenths": 15,
+    "twentieths": 20,
+}  # fmt: skip
+_DIGIT_PARTS = re.compile(rf"(?<![\d./])(\d+)[ -]({'|'.join(_PARTS)})\b", re.IGNORECASE)
+_AND_A_HALF = re.compile(r"(?<![\d./])(\d+) and (?:a )?(half|quarter|third)\b", re.IGNORECASE)
+_SIGNED = re.compile(r"\b(?:minus|negative|neg)\s+(?=[\d.½¼¾⅓⅔√(]|[a-z]\b)", re.IGNORECASE)
+_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,.])")
+_LATEX_SHORT = re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)(?!\d)")
+_ARROW = re.compile(r"(?<![A-Za-z])([A-Za-z])\s*(?:-+>|=+>|→|⇒|:)\s*(?=[-−–]?\s?[\d.½¼¾⅓⅔])")
+_RATIO = re.compile(r"(?<=\d)(?: : |:)(?=\d)")
+#: `3 x = 18`, but not `3x = 18 x = 6`.
+_APART = re.compile(r"(?<![\d.,=/+*×÷\-])(?<![=/+*×÷\-] )(\d+) (?=[a-z] ?=)")
+_I_SAY = re.compile(r"(?<=[\w.,!?)]) i (?=[a-z]{2})")
+_NUMBERED = re.compile(r"(?<![A-Za-z])([a-z])[_ ]?[12₁₂](?=\s*(?:=|is\b))", re.IGNORECASE)
+_IS = re.compile(r"(?<![A-Za-z])([b-hj-z])[’']s(?=\s+[-−]?\d)", re.IGNORECASE)
+_LONE_MINUS = re.compile(
+    r"(^|[\n=:(]\s*|\b(?:is|its|it's|got|get|be|answer|or|and)\s+)[-−–]\s+(?=\d)", re.IGNORECASE
+)
+#: Words that are a number only where one is expected: `this one`, `the third step`.
+_DOUBTFUL = frozenset(
+    {"one", "third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "half"}
+)
+_EXPECTED = re.compile(
+    r"(?:^|[=:,]|\b(?:is|its|it[’']s|be|equals?|equal to|got|get|gets|gives|answer|so|or|maybe|minus|plus|times|over|by|say|think|guess"
+    r"|then|and|have|just|only|about|mean|meant|wait|no|finally)) *[\"'(]*$",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(
+    r"^ *(?:more|hint|step|question|moment|sec|second|thing|problem|of (?:the|these|those|them)|way|side|min)",
+    re.I,
+)
+
+
+def respelled(message: str, letters: frozenset[str] = frozenset(), *, one: bool = True) -> str:
+    """`letters` are those of the problem; others behind a number are units. `one`: a comma between digits is a
+    decimal one, as only one number is asked for."""
+    text = plain(message).replace("’", "'").replace("\\(", " ").replace("\\)", " ")
+    text = _MISSPELT_WORD.sub(lambda m: _MISSPELT[m[0].lower()], text)
+    text = _I_SAY.sub(" I ", re.sub(r"^\s*\*(?=\S)", "", text))
+    if not one:
+        text = _NUMBERED.sub(r"\1", re.sub(r"\band\b", "or", text))
+    text = re.sub(r"(?<![\w.])point (?=[a-z]+\b)", "zero point ", text) if "zero point" not in text else text
+    text = _in_digits(text)
+    text = _AND_A_HALF.sub(lambda m: f"{m[1]} 1/{_PARTS[m[2].lower()]}", text)
+    text = _DIGIT_PARTS.sub(lambda m: f"{m[1]}/{_PARTS[m[2].lower()]}", text)
+    text = _SIGNED.sub("-", text)
+    text = _LATEX_SHORT.sub(r"\\frac{\1}{\2}", text)
+    text = _APART.sub(r"\1", text)
+    text = _ARROW.sub(r"\1 = ", text)
+    text = _RATIO.sub(" ÷ ", text)
+    text = _IS.sub(r"\1 is", text)
+    text = _LONE_MINUS.sub(r"\1-", text)
+    if one:
+        text = _COMMA.sub(r"\1.\2", text)
+    return _without_units(text, letters) if letters else text
+
+
+def _in_digits(text: str) -> str:
+    parts, end = [], 0
+    for mention in word_mentions(text):
+        words = text[mention.start : mention.end]
+        if words.lower() in _DOUBTFUL and not _is_number(text, mention.start, mention.end):
+            continue
+        parts += [text[end : mention.start], _digits(mention.value, text[: mention.start])]
+        end = mention.end
+    return "".join([*parts, text[end:]])
+
+
+def _is_number(text: str, start: int, end: int) -> bool:
+    before, after = text[:start], text[end:]
+    if _GOES_ON.match(after):
+        return False
+    return _EXPECTED.search(before) is not None
+
+
+def _digits(value: Fraction, before: str) -> str:
+    """Mixed numbers stay fractions; a minus joins on."""
+    gap = " " if before[-1:].isalnum() else ""
+    return f"{gap}{value}"
+
+
+def _without_units(text: str, letters: frozenset[str]) -> str:
+    """`7m` where the problem has no m."""
+    known = "".join(sorted({form for letter in letters for form in (letter.lower(), letter.upper())}))
+    return re.sub(rf"(?<=\d)\s?(?![{known}])[mglpskhtc]\b(?!\s*[=+*/^(])", " ", text, flags=re.IGNORECASE)

@@ -1,0 +1,87 @@
+# ruff: noqa: E501 -- patterns, one a line
+"""The words around a pupil's numbers: what says that a number is an answer, an operand, a label, a question."""
+
+from __future__ import annotations
+
+import re
+
+_I = re.IGNORECASE
+#: `step 2`, `question 4`, `no. 3`; not `no, 3`.
+LABEL_BEFORE = re.compile(
+    r"(?:\b(?:step|question|part|hint|level|year|grade|class|page|exercise|exercises|ex|q|problem|stage|task|row|chapter|unit|sheet|week"
+    r"|(?<!the )(?<!my )number|(?<!next )line|nr|no\.|option|choice)\.?\s*|#\s*)$",
+    _I,
+)
+#: `3 times`, `2 hints`, `4th`.
+LABEL_AFTER = re.compile(
+    r"^(?:st|nd|rd|th)\b|^\s*(?:steps?|ways?|hints?|things?|minutes?|mins?|hours?|lines?|questions?|tries|times\b(?!\s*\d)|attempts?|problems?"
+    r"|brackets?|terms?|o'?clock|am\b|pm\b|years? old|more\b|sides|stars|days?|weeks?|pages?)\b",
+    _I,
+)
+_RESULTS = r"(?:got|get|gets|getting|gives?|giving|gave|is|it[’']?s|so|then|equals?|makes?|answer|leaves?|left|means|have|came|comes|think|result|that[’']?s)"
+#: A number that something is done with: `divide by 3`, `take away the 7`, `the 7`.
+OPERAND = re.compile(
+    rf"\b(?:divid\w*|multipl\w*|times|timesed|timsed|subtract\w*|add|adds|added|adding|plus|plused|minus|minused|took|take|taking|takes|remov\w*|mov(?:e|ed|ing)"
+    rf"|cancel\w*|bring|brought|undo|undid|split|carry|carried|round(?:ed)?|swap\w*|change[ds]?)\b(?:(?!\b{_RESULTS}\b|=|->|→)[^.!?\n;]){{0,40}}$"
+    rf"|\b(?:by|from|the|into|that|this|with the|away)\s*$",
+    _I,
+)
+#: `not 5`, `instead of 5`; but `not sure, 5`, `isn't it 5?`
+DENIED = re.compile(
+    r"\b(?:(?:not|cannot be|can[’']?t be|won[’']?t be|never)(?!\s+(?:sure|certain|100|really|very|quite|confident|too|that sure|know))"
+    r"|(?:isn[’']?t|wasn[’']?t|aint|ain[’']?t)(?!\s+(?:it|that|x|the answer|this)\b)|instead of|rather than|unlike)\b"
+    r"(?:(?!\b(?:but|maybe|think|is it|its|it[’']s|so|know)\b)[^.!?\n,;]){0,25}$",
+    _I,
+)
+#: What was said before and is given up: counts only where nothing else is said.
+SUPERSEDED = re.compile(
+    r"\b(?:thought|at first|earlier|previously|last time|before that|no longer|(?:first|before) (?:i|we) (?:got|had|said|wrote|put)"
+    r"|i (?:first )?(?:had|said|wrote|put)|my (?:first|old|last|other) (?:answer|try|guess|one))\b(?:(?!\b(?:but|now)\b)[^.!?\n,;]){0,25}$",
+    _I,
+)
+CORRECTED = re.compile(
+    r"\b(?:no wait|wait no|wait|actually|i mean|i meant|meant|scratch that|correction|sorry|oops|ups|whoops|typo|rather(?! than)|make that|my bad"
+    r"|changed my mind|change my mind|on second thoughts?|nvm|never mind|i take that back)\b|(?:^|\s)\*(?=[-−]?\d)|(?:^|[,.!;]\s*)no\b(?=[\s,.!:]*(?:its|it[’']s|[-−]?\d|[a-z] ?=))",
+    _I,
+)
+AFTER_BECAUSE = re.compile(
+    r"(?:\b(?:because|becuase|becasue|cause|cuz|cus|cos|coz|bc|bcs|bcos|bcause|since|check(?:ing)?:|proof:?|as i|i know that)|[’']cause)\b",
+    _I,
+)
+ALTERNATIVE = re.compile(r"\b(?:or|either|between|maybe|perhaps|possibly)\b|\?", _I)
+UNSURE_OF = re.compile(r"\b(?:which (?:one|is|of)|not both|only one|one of (?:them|these|those))\b", _I)
+#: At the start of a clause, before a number: it is asked about, not claimed.
+ASKS_ABOUT = re.compile(
+    r"(?:^|[.!?;,\n]\s*|\b(?:but|so|and|ok|okay|wait|hm+|well|also|hey|um+|uh|then|like)[ ,]+)(?:why|how(?! about)|where|what(?!\s*(?:about|if (?:it|x)))"
+    r"|whats|when|which|who|should (?:i|we)|do (?:i|we|you)(?! (?:get|have|think))|can (?:i|we)(?! (?:say|have))|must (?:i|we)|may i|am i supposed|would (?:i|we)|could (?:i|we))\b"
+    r"(?:(?!\b(?:i got|i get|i think|so its|answer is)\b)[^.!?;\n,]){0,60}$",
+    _I,
+)
+_THING = (
+    r"(?:one|problem|problems|question|equation|sum|task|exercise|thing|calculation|expression|fraction|q)"
+)
+#: The pupil says that it is another problem.
+ANOTHER = re.compile(
+    rf"\b(?:new|next|another|other|different|second|2nd|last|following|one more|harder|easier)\s+{_THING}\b|\bone more\b|\banother\b(?! (?:try|guess|attempt|hint|answer|step|line|solution|clue|way))",
+    _I,
+)
+#: The pupil wants something worked on.
+WANTED = re.compile(
+    r"\b(?:solve|simplify|expand|factori[sz]e|work out|calculate|compute|evaluate|find)\b|\bhelp\b|\bstuck (?:on|with)\b|\bhow (?:do|to|can|would|about|does|is)\b"
+    r"|\bwhat(?:[’']?s| is| about)\b|\b(?:my |the )?homework\b|\bcan (?:you|we|i) (?:do|try)\b|\blet[’']?s (?:do|try)\b|\bnext\b(?! (?:line|step))|\bnow (?:do|this|for)\b|\bi (?:need|have|want) to (?:do|solve)\b"
+    r"|\bwe (?:have|got) to\b|\btry this\b",
+    _I,
+)
+GIVEN_AS_TASK = re.compile(
+    r"\b(?:solve|simplify|expand|factori[sz]e|work out|calculate|compute|evaluate)\s*:?\s*$", _I
+)
+#: About maths, not a task.
+CONCEPT = re.compile(
+    r"\b(?:why|explain|difference between|mean|means|meaning|definition|example|is it true|always|rule|difference)\b",
+    _I,
+)
+#: Between two claims: the second follows from the first.
+LEADS_ON = re.compile(
+    r"\b(?:so|then|therefore|thus|hence|gives?|makes?|get|got|means|meaning|after that|and|is|that[’']?s|plus|minus|times|add(?:ed|ing)?|divided|multiplied|subtracted)\b|[=→⇒>\n;]|->",
+    _I,
+)
