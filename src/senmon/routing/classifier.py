@@ -54,7 +54,7 @@ class Classifier:
             dense, sparse, bias = descend(rows, np.asarray(owners))
             return cls(dense.T.copy(), weight * sparse, bias, layers)
         features = layers.features(vectors)
-        rows = Rows(features, tfidf[:, :0], labels, weights)
+        rows = Rows(features, np.zeros((len(labels), 0), np.float32), labels, weights)
         dense, sparse, bias = descend(rows, np.asarray(owners))
         kernel = Kernel.fit(layers.coordinates(features), tfidf, labels, weights, len(owners))
         return cls(dense.T.copy(), sparse, bias, layers, kernel)
