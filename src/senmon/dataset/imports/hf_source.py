@@ -11,8 +11,8 @@ from typing import Any
 from senmon.dataset.imports.chat_rows import Reader, alpaca_row, conversations, openai_row, sharegpt_row
 from senmon.dataset.imports.columns_format import TableColumns, pair_row
 from senmon.dataset.imports.dialogue import Dialogue
-from senmon.dataset.imports.imported import Imported
 from senmon.dataset.imports.hf_folder import check_folder, first_fault
+from senmon.dataset.imports.imported import Imported
 from senmon.dataset.imports.labels import Labels, split_of
 from senmon.dataset.imports.target import refusal
 from senmon.errors import DataInvalid, Problem
