@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from senmon.bench import many_packs_report
 from senmon.bench.clinc import Clinc
 from senmon.bench.many_packs import made_up, measure_scale
 from senmon.bench.peer import run_peer
@@ -99,9 +100,21 @@ def test_a_peer_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
     assert "pip install semantic-router" in caught.value.remedy
 
 
-def test_made_up_packs_are_the_same_every_time_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_made_up_packs_are_the_same_every_time_and_found_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert made_up(3, 2, 4) == made_up(3, 2, 4)
     monkeypatch.setattr("senmon.routing.descent.TOGETHER", 20)  # fewer than there are: groups by turns
     figures = measure_scale(None, 20, 4, each=4, timed=40)
     assert figures.intents == 80 and figures.examples == 320
     assert figures.right > 0.4  # by words alone, from 4 examples an intent; chance is 0.05
+    page = tmp_path / "page.md"
+    page.write_text("# Benchmarks\n\nbefore\n", encoding="utf-8")
+    for _ in range(2):  # the second time in place of the first
+        write_section(
+            page, many_packs_report.markdown(figures), many_packs_report.START, many_packs_report.END
+        )
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Benchmarks\n\nbefore\n\n<!-- bench packs: begin -->\n## Router: 20 packs\n")
+    assert text.count("bench packs") == 3 and "--count 20 --each 4" in text
+    assert f"of 40 | {figures.right:.1%} |" in text

@@ -1,4 +1,4 @@
-"""Calibration judges a pack by messages that nothing like was learnt for: near copies do not count as seen."""
+"""Calibration judges by messages like none that were learnt: near copies are left out of the learning."""
 
 import itertools
 
@@ -9,12 +9,12 @@ from senmon.routing import fitting
 from senmon.routing.model import RouterModel
 from senmon.routing.routes import PackRoutes
 
-VERBS = ("polish", "repair", "measure", "paint", "move", "insure", "borrow", "weigh", "photograph", "wrap")
-THINGS = {"shop": ("violin", "drum", "flute", "harp"), "farm": ("tractor", "plough", "fence", "barn")}
+VERBS = ("polish", "repair", "measure", "paint", "move", "insure")
+THINGS = {"shop": ("violin", "drum"), "farm": ("tractor", "plough")}
 
 
 def routes(variants: tuple[str, ...]) -> list[PackRoutes]:
-    """Two packs of four intents with ten requests each, each worded in all `variants`."""
+    """Two packs of two intents with six requests each, each worded in all `variants`."""
     packs = []
     for pack, things in THINGS.items():
         asked = itertools.product(things, VERBS, variants)
@@ -48,9 +48,8 @@ def calibrated(monkeypatch: pytest.MonkeyPatch, variants: tuple[str, ...]) -> np
 
 def test_a_copy_in_another_fold_does_not_make_a_message_known(monkeypatch: pytest.MonkeyPatch) -> None:
     once, twice = calibrated(monkeypatch, PLAIN), calibrated(monkeypatch, TWICE)
-    assert len(twice) == 2 * len(once) == 160
+    assert len(twice) == 2 * len(once) == 48
     monkeypatch.setattr(fitting, "COPY", 2.0)  # as if nothing were a copy
     naive = calibrated(monkeypatch, TWICE)
     assert np.median(twice) == pytest.approx(np.median(once), abs=0.1)
     assert np.median(naive) > np.median(twice) + 0.1
-    assert naive.min() > twice.min()

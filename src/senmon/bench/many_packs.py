@@ -32,13 +32,14 @@ def written() -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class ScaleFigures:
-    """CPU seconds of fitting without encoding, milliseconds a message with it, share of unseen messages whose
-    pack scored highest (`right`) and whose nearest example is of their pack, and the greatest memory of the
-    process so far in MB."""
+    """CPU seconds of fitting without encoding, milliseconds a message with it, share of the `asked` unseen
+    messages whose pack scored highest (`right`) and whose nearest example is of their pack, and the greatest
+    memory of the process so far in MB."""
 
     packs: int
     intents: int
     examples: int
+    asked: int
     encode_seconds: float
     fit_seconds: float
     p50: float
@@ -114,6 +115,7 @@ def measure_scale(
         packs=packs,
         intents=packs * intents,
         examples=sum(len(one.examples) for one in routes),
+        asked=len(asked),
         encode_seconds=encoded - started,
         fit_seconds=fitted - encoded,
         p50=float(p50),

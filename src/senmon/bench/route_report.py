@@ -62,12 +62,12 @@ def _lines(rows: Sequence[Row], notes: Sequence[str]) -> Iterator[str]:
     yield END
 
 
-def write_section(page: Path, text: str) -> None:
-    """Put the section into `page`, in place of the one that is there, atomically."""
+def write_section(page: Path, text: str, start: str = START, end: str = END) -> None:
+    """Put the section into `page`, in place of the one between the same marks, atomically."""
     known = page.read_text(encoding="utf-8") if page.is_file() else "# Benchmarks\n\n"
-    if START in known and END in known:
-        before, after = known.split(START, 1)[0], known.split(END, 1)[1].lstrip("\n")
-        known = before + text + after
+    if start in known and end in known:
+        before, after = known.split(start, 1)[0], known.split(end, 1)[1].lstrip("\n")
+        known = before + text + ("\n" + after if after else "")
     else:
         known = known.rstrip("\n") + "\n\n" + text
     page.parent.mkdir(parents=True, exist_ok=True)

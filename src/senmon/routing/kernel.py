@@ -58,7 +58,7 @@ class Kernel:
         return fitted
 
     def values(self, points: Floats, words: Any) -> Floats:
-        """[n, d] and CSR [n, terms] → [n, classes]: about 1 for the class of a near example, 0 far from all."""
+        """[n, d] and CSR [n, terms] → [n, classes]: about 1 for a near example's class, 0 far from all."""
         found = np.zeros((len(points), self.weights.shape[1]), dtype=np.float32)
         for start in range(0, len(points), _BLOCK):
             near = self._vectors_near(points[start : start + _BLOCK])
