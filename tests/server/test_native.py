@@ -65,6 +65,18 @@ def test_the_next_turn_knows_the_earlier_ones(site: Site) -> None:
     assert identity.site == "local" and identity.customer is None and identity.visitor != "local"
 
 
+def test_of_a_long_conversation_the_end_is_read_alone(site: Site) -> None:
+    conversation = site.conversation()
+    for number in range(3):
+        site.events(site.say(conversation, f"hello {number}", str(number)).json()["run_id"])
+    at = f"/v1/conversations/{conversation}"
+    whole, end = site.client.get(at).json(), site.client.get(at, params={"last": 2}).json()
+    assert [m["text"] for m in whole["messages"] if m["role"] == "user"] == ["hello 0", "hello 1", "hello 2"]
+    assert end["messages"] == whole["messages"][2:] and (whole["earlier"], end["earlier"]) == (0, 1)
+    assert site.client.get(at, params={"last": 3}).json() == whole
+    assert site.client.get(at, params={"last": 0}).status_code == 422
+
+
 def test_client_id_makes_sending_again_safe(site: Site) -> None:
     conversation, run = started(site, "hello", "a")
     assert site.say(conversation, "hello", "a").json()["run_id"] == run

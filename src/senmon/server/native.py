@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Path, Request
+from fastapi import APIRouter, Body, Header, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from senmon.errors import EngineUnavailable, PersonSpeaks
@@ -65,11 +65,21 @@ async def create_conversation(
     responses=errors(401, 403, 404, 422),
     summary="Read a conversation",
 )
-async def read_conversation(id: Id, identity: Visitor, server: Server) -> History:
-    """What was said, the run that is still being answered, and how a handover stands."""
+async def read_conversation(
+    id: Id,
+    identity: Visitor,
+    server: Server,
+    last: Annotated[
+        int | None, Query(ge=1, le=500, description="So many of the last exchanges only.")
+    ] = None,
+) -> History:
+    """What was said, the run that is still being answered, and how a handover stands.
+
+    All of it, which costs time in a long conversation, or the `last` exchanges; `earlier` counts the others.
+    """
     store = server.workspace.store
     record = await store.conversation(id, identity)
-    told = await store.told(id, identity.visitor)
+    told = await store.told(id, identity.visitor, last)
     status = told.handover
     return History(
         conversation_id=id,
@@ -79,6 +89,7 @@ async def read_conversation(id: Id, identity: Visitor, server: Server) -> Histor
         handover=HandoverState(status=status.status, agent=status.agent, position=status.position),
         rated=told.rated,
         last_event=told.last_event,
+        earlier=told.earlier,
     )
 
 

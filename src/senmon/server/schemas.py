@@ -219,6 +219,7 @@ class History(BaseModel):
     last_event: int = Field(
         description="Of the conversation's events: follow them with this as Last-Event-ID."
     )
+    earlier: int = Field(0, description="So many exchanges are before those told here.")
 
 
 class HandoverInfo(BaseModel):

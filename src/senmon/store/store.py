@@ -252,14 +252,19 @@ class Store:
             rows = (await connection.execute(_runs_of(conversation))).mappings().all()
         return tuple(_run(row) for row in rows)
 
-    async def told(self, conversation: str, visitor: str | None) -> Told:
-        """What was said and how it stands, at one moment; with the thumbs of `visitor`."""
+    async def told(self, conversation: str, visitor: str | None, last: int | None = None) -> Told:
+        """What was said and how it stands, at one moment; with the thumbs of `visitor`. Of a long
+        conversation the `last` runs only: reading them all takes a second for ten thousand messages."""
         async with self._database.reading() as connection:
             # The journal first: a run that begins meanwhile is at least told of as an event.
             beside = await read_beside(connection, conversation, visitor)
-            rows = (await connection.execute(_runs_of(conversation))).mappings().all()
-            events = await self._read(connection, _events_of(conversation))
-        return Told(tuple(_run(row) for row in rows), events, *beside)
+            earlier, since = 0, 0
+            if last is not None:
+                earlier = max(0, await connection.scalar(_count_of(conversation)) - last)
+                since = earlier and await connection.scalar(_first_of_last(conversation, last))
+            rows = (await connection.execute(_runs_of(conversation, since))).mappings().all()
+            found = await self._read(connection, _events_of(conversation, since))
+        return Told(tuple(_run(row) for row in rows), found, *beside).after(earlier)
 
     async def running(self, conversation: str) -> Run | None:
         """The run under way in a conversation."""
@@ -393,16 +398,27 @@ def _no_run(id: str) -> RunNotFound:
     return RunNotFound(f"no run {id}", remedy="run ids come from POST /v1/conversations/{id}/messages")
 
 
-def _runs_of(conversation: str) -> Select[Any]:
-    """Without replaced ones, in order."""
-    standing = runs.c.conversation == conversation, runs.c.replaced.is_(None)
-    return select(runs).where(*standing).order_by(runs.c.number)
+def _standing(conversation: str, since: int = 0) -> tuple[Any, ...]:
+    """Without replaced ones; `since`: the number of the first."""
+    return runs.c.conversation == conversation, runs.c.replaced.is_(None), runs.c.number >= since
 
 
-def _events_of(conversation: str) -> Select[Any]:
+def _count_of(conversation: str) -> Select[Any]:
+    return select(func.count()).select_from(runs).where(*_standing(conversation))
+
+
+def _first_of_last(conversation: str, last: int) -> Select[Any]:
+    backwards = select(runs.c.number).where(*_standing(conversation)).order_by(runs.c.number.desc())
+    return backwards.offset(last - 1).limit(1)
+
+
+def _runs_of(conversation: str, since: int = 0) -> Select[Any]:
+    return select(runs).where(*_standing(conversation, since)).order_by(runs.c.number)
+
+
+def _events_of(conversation: str, since: int = 0) -> Select[Any]:
     joined = select(events).join(runs, runs.c.id == events.c.run)
-    standing = runs.c.conversation == conversation, runs.c.replaced.is_(None)
-    return joined.where(*standing).order_by(runs.c.number, events.c.seq)
+    return joined.where(*_standing(conversation, since)).order_by(runs.c.number, events.c.seq)
 
 
 def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,14 @@ class Told:
     handover: HandoverStatus
     rated: bool
     last_event: int
+    earlier: int = 0
+
+    def after(self, earlier: int) -> Told:
+        """When `earlier` runs were left out: without what people said before the others too."""
+        if not earlier:
+            return self
+        begin = self.runs[0].created
+        return replace(self, said=tuple(each for each in self.said if each.created >= begin), earlier=earlier)
 
 
 async def read_beside(

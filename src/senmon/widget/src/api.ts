@@ -50,13 +50,17 @@ export interface Call {
   stream?: boolean;
 }
 
-export type CustomerSource = string | (() => string | Promise<string>);
+type Given = string | null | undefined;
+export type CustomerSource = string | (() => Given | Promise<Given>);
 
 export class Api {
   visit: Visit | null = null;
   private expires = 0;
   private renewing: Promise<Visit> | null = null;
   private customer: CustomerSource | null = null;
+  /** Counts who was here: an answer on its way may be for the one before. */
+  private person = 0;
+  private browser = 0;
 
   constructor(
     readonly base: string,
@@ -69,6 +73,7 @@ export class Api {
   identify(customer: CustomerSource | null): void {
     this.customer = customer;
     this.visit = null;
+    this.person += 1;
   }
 
   get identified(): boolean {
@@ -78,6 +83,7 @@ export class Api {
   /** Forgets who is here: the next call is by somebody new. */
   forget(): void {
     this.identify(null);
+    this.browser += 1;
     this.shelf.set("refresh", null);
     this.shelf.set("attempt", null);
   }
@@ -109,6 +115,7 @@ export class Api {
   }
 
   private async obtain(): Promise<Visit> {
+    const { person, browser } = this;
     const refresh = this.shelf.get("refresh");
     if (refresh) this.visit = null;
     // The same attempt again gives the same answer again: one that was lost on its way does no harm.
@@ -123,6 +130,12 @@ export class Api {
     const response = await this.send("v1/visitors", { method: "POST", body });
     if (!response.ok) {
       const refused = await Refused.of(response);
+      // The page signed somebody in meanwhile: ask again, as that one.
+      if (person !== this.person) return this.obtain();
+      // An expired token, one for another site, a page of a login form: whoever it is must sign in again.
+      if (response.status === 401 && body.customer && refused.code === "unauthenticated") {
+        throw new Refused(401, "identity_required", refused.message, null, []);
+      }
       if (refused.code !== "refresh_refused" || !refresh) throw refused;
       // Too old, or another tab without locks was first.
       if (this.shelf.get("refresh") === refresh) this.shelf.set("refresh", null);
@@ -130,15 +143,19 @@ export class Api {
       return this.obtain();
     }
     const visit = (await response.json()) as Visit;
+    if (browser !== this.browser) return this.obtain();
     this.shelf.set("refresh", visit.refresh_token ?? null);
     this.shelf.set("attempt", null);
+    if (person !== this.person) return this.obtain();
     this.expires = Date.now() + visit.expires_in * 1000;
     this.visit = visit;
     return visit;
   }
 
   private async customerToken(): Promise<string | undefined> {
-    return typeof this.customer === "function" ? await this.customer() : (this.customer ?? undefined);
+    const given = typeof this.customer === "function" ? await this.customer() : this.customer;
+    // Nothing: nobody is signed in.
+    return given?.trim() || undefined;
   }
 
   private send(path: string, { method = "GET", body, headers, signal, stream }: Call): Promise<Response> {

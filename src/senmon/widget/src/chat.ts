@@ -22,10 +22,15 @@ export interface Host {
   announce(text: string): void;
   emit(name: string, detail?: Record<string, unknown>): void;
   visible(): boolean;
+  /** What the server explains is English. */
+  english(): boolean;
 }
 
 const NO_HANDOVER: Handover = { status: "none" };
 const POLL_MS = 10_000;
+/** So many of the last exchanges are shown at first, and so many more each time that somebody asks. */
+const REACH = 50;
+const MOST = 500;
 
 export class Chat {
   phase: Phase = "idle";
@@ -34,6 +39,8 @@ export class Chat {
   handover: Handover = NO_HANDOVER;
   rated = false;
   unread = 0;
+  /** So many exchanges of the conversation are not shown. */
+  earlier = 0;
   notice: Notice | null = null;
   failure: Refused | null = null;
   /** Wrong fields of the form before the chat. */
@@ -42,6 +49,7 @@ export class Chat {
   private prechat: Record<string, unknown> | null = null;
   private beginning: string | null = null;
   private heard = 0;
+  private reach = REACH;
   private starting: Promise<void> | null = null;
   private life = new AbortController();
   private sending = false;
@@ -76,11 +84,15 @@ export class Chat {
   // Life
 
   start(): Promise<void> {
-    this.starting ??= this.begin().catch((error: unknown) => {
+    if (this.starting) return this.starting;
+    const begun: Promise<void> = this.begin().catch((error: unknown) => {
+      // Somebody else signed in meanwhile: a later start says how it is.
+      if (this.starting !== begun) return;
       this.starting = null;
       this.fail(error);
     });
-    return this.starting;
+    this.starting = begun;
+    return begun;
   }
 
   private async begin(): Promise<void> {
@@ -139,6 +151,8 @@ export class Chat {
     this.sending = false;
     this.shelf.set("conversation", null);
     this.messages = [];
+    this.earlier = 0;
+    this.reach = REACH;
     this.heard = 0;
     this.beginning = null;
     this.handover = NO_HANDOVER;
@@ -160,7 +174,7 @@ export class Chat {
   private async restore(): Promise<void> {
     const id = this.conversation;
     try {
-      const history = await this.api.ask<History>(`v1/conversations/${id}`);
+      const history = await this.api.ask<History>(`v1/conversations/${id}?last=${this.reach}`);
       if (id === this.conversation) this.show(history);
     } catch (error) {
       if (!gone(error)) throw error;
@@ -170,12 +184,16 @@ export class Chat {
 
   private show(history: History): void {
     const active = history.active_run ?? null;
+    const before = this.messages;
+    this.earlier = history.earlier ?? 0;
     const waiting = this.messages.filter((one) => one.state === "sending" || (one.state === "failed" && !one.runId));
     this.messages = history.messages
       .filter((one) => !(active && one.run_id === active && one.role !== "user"))
       .map((one, index) => past(one, index, this.messages));
     if (active) {
-      const answer = message("assistant", { key: `${active}a`, runId: active, state: "waiting" });
+      // The one that is followed already goes on where it is.
+      const followed = this.following === active ? before.find((one) => one.runId === active && one.role === "assistant") : null;
+      const answer = followed ?? message("assistant", { key: `${active}a`, runId: active, state: "waiting" });
       this.messages.push(answer);
       void this.listen(answer);
     }
@@ -185,6 +203,16 @@ export class Chat {
     this.setHandover(history.handover ?? NO_HANDOVER);
     this.countUnread();
     this.host.changed();
+  }
+
+  /** Shows more of a long conversation. */
+  async showEarlier(): Promise<void> {
+    this.reach = Math.min(MOST, this.reach + 2 * REACH);
+    await this.kindly(() => this.restore());
+  }
+
+  get canShowEarlier(): boolean {
+    return this.earlier > 0 && this.reach < MOST && !this.busy;
   }
 
   private async refresh(): Promise<void> {
@@ -223,7 +251,9 @@ export class Chat {
       this.prechat = null;
       this.beginning = null;
       if (error instanceof Refused && error.status === 422) {
-        for (const { field, why } of error.problems) this.problems.set(field.replace(/^(?:body\.)?prechat\./, ""), why);
+        for (const { field, why } of error.problems) {
+          this.problems.set(field.replace(/^(?:body\.)?prechat\./, ""), this.host.english() ? why : "");
+        }
       }
       if (!this.problems.size) this.tell(error);
       return false;
@@ -493,7 +523,7 @@ export class Chat {
   }
 
   private answers(): number {
-    return this.messages.filter((one) => one.role !== "user" && !busy(one)).length;
+    return this.earlier + this.messages.filter((one) => one.role !== "user" && !busy(one)).length;
   }
 
   private countUnread(): void {
@@ -522,7 +552,7 @@ export class Chat {
     else if (error.code === "identity_required") this.notice = { kind: "identity" };
     else {
       const why = error.problems.map((problem) => problem.why).join("; ");
-      this.notice = { kind: "failed", detail: error.status === 422 ? why || error.message : "" };
+      this.notice = { kind: "failed", detail: error.status === 422 && this.host.english() ? why || error.message : "" };
     }
     this.host.changed();
     this.host.emit("error", { code: error instanceof Refused ? error.code : "unreachable" });

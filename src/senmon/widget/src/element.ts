@@ -3,14 +3,14 @@
 import { css, LitElement, unsafeCSS, type TemplateResult } from "lit";
 import { Api, type CustomerSource } from "./api";
 import { Chat } from "./chat";
-import { frame } from "./frame";
+import { frame, parentOrigin } from "./frame";
 import { bring, Translator, type Words } from "./i18n";
 import { reading, safeUrl } from "./reader";
 import { Shelf } from "./shelf";
 import styles from "./styles.css";
 import { Tabs } from "./tabs";
 import type { Article, Message, Pack } from "./types";
-import { shell } from "./view-shell";
+import { handoverWords, shell } from "./view-shell";
 
 /** `https://bot.example/` when this file is `https://bot.example/widget/v1/senmon-chat.js`. */
 const HOME = new URL(import.meta.url).href.replace(/(?:static\/)?widget\/v1\/[^/]*$/, "");
@@ -137,6 +137,7 @@ export class SenmonChat extends LitElement {
         changed: () => this.soon(),
         announce: (text) => this.announce(text),
         emit: (event, detail) => this.emit(event, detail),
+        english: () => this.words.language === "en",
         visible: () => this.open && this.panel === "chat" && document.visibilityState === "visible",
       },
       () => this.packOf(this.pack)?.name ?? null,
@@ -175,6 +176,8 @@ export class SenmonChat extends LitElement {
   }
 
   private emit(name: string, detail: Record<string, unknown> = {}): void {
+    const words = name === "handover" && this.open ? handoverWords(this) : "";
+    if (words) this.announce(words);
     this.dispatchEvent(new CustomEvent(`senmon:${name}`, { detail, bubbles: true, composed: true }));
   }
 
@@ -259,8 +262,12 @@ export class SenmonChat extends LitElement {
     await this.say(text, { replaces });
   }
 
+  /** Characters too many, as the server counts them. */
   get excess(): number {
-    return [...this.draft].length - (this.chat.api.visit?.max_message_chars ?? 4_000);
+    const most = this.chat.api.visit?.max_message_chars ?? 4_000;
+    const units = this.draft.length;
+    // Far too long: no need to count pairs in what may be megabytes.
+    return (units <= most || units > 4 * most ? units : [...this.draft].length) - most;
   }
 
   retry(): void {
@@ -342,14 +349,26 @@ export class SenmonChat extends LitElement {
     return this.packOf(this.pack) ?? (this.chat.packs.length === 1 ? this.chat.packs[0] : undefined);
   }
 
+  /** Once, and only where the site asks for it. */
+  get mayRate(): boolean {
+    return Boolean(this.chat.conversation) && !this.chat.rated && this.chat.api.visit?.site?.csat !== false;
+  }
+
   /** Whether the visitor may want to type maths. */
   get mathematical(): boolean {
     const last = this.chat.messages.findLast((one) => one.pack)?.pack ?? null;
     return (this.packOf(last) ?? this.only)?.progress === "hints";
   }
 
+  /** Where an article is on the site. A path such as /help/returns is on the site that embeds this. */
   website(address: unknown): string | null {
-    return safeUrl(address);
+    const path = String(address ?? "").trim();
+    if (!/^\/(?![/\\])[^\s\\]*$/.test(path)) return safeUrl(address);
+    const framed = this.mode === "page";
+    const site = this.siteKey && this.siteKey !== "local" ? (framed ? window.parent !== window && parentOrigin() : location.origin) : null;
+    if (!site) return null;
+    const url = new URL(path, site);
+    return url.origin === site ? url.href : null;
   }
 
   // Keys, focus, scrolling, voice
@@ -403,6 +422,16 @@ export class SenmonChat extends LitElement {
     } else if (log.scrollTop < this.lastTop - 1) this.stick = false;
     this.lastTop = log.scrollTop;
   };
+
+  /** What was read stays where it is on the screen. */
+  async showEarlier(): Promise<void> {
+    const log = this.find(".log");
+    const below = log ? log.scrollHeight - log.scrollTop : 0;
+    this.stick = false;
+    await this.chat.showEarlier();
+    await this.updateComplete;
+    if (log) log.scrollTop = log.scrollHeight - below;
+  }
 
   toEnd(): void {
     this.stick = true;
@@ -475,6 +504,7 @@ export class SenmonChat extends LitElement {
 }
 
 function grow(box: HTMLTextAreaElement): void {
+  if (box.value.length > 20_000) return;
   box.style.height = "auto";
   box.style.height = `${Math.min(box.scrollHeight + 2, 160)}px`;
 }

@@ -33,7 +33,8 @@ export function frame(chat: SenmonChat): void {
   }
 }
 
-function parentOrigin(): string | null {
+/** The origin of the page around this one. */
+export function parentOrigin(): string | null {
   const ancestor = location.ancestorOrigins?.[0];
   if (ancestor) return ancestor === "null" ? null : ancestor;
   try {

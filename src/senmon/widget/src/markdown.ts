@@ -146,7 +146,8 @@ function inline(token: Token, depth: number): Piece {
     case "maths":
       return html`<span class="display" dir="ltr">${formula(any.tex, true)}</span>`;
     case "link":
-      return link(any.href, inlines(any.tokens, depth), any.raw);
+      // `www.shop.example` alone: marked guesses http.
+      return link(/^www\./i.test(any.raw) ? `https://${any.raw as string}` : any.href, inlines(any.tokens, depth), any.raw);
     case "image":
       return image(any.text);
     default:

@@ -30,13 +30,14 @@ export function decoded(text: string): string {
   return text.replace(/&(amp|lt|gt|quot|apos|nbsp);/g, (_, name: string) => NAMED[name]);
 }
 
-/** The address of a link that may be followed: absolute, and of a harmless kind. */
+/** The address of a link that may be followed: https, mailto or tel; http only to the page's own origin. */
 export function safeUrl(address: unknown): string | null {
   const text = String(address ?? "").trim();
   if (!/^(?:https?:\/\/|mailto:|tel:)[^\s]+$/i.test(text) || text.length > 2_000) return null;
   try {
     const url = new URL(decoded(text));
-    return ["http:", "https:", "mailto:", "tel:"].includes(url.protocol) ? url.href : null;
+    if (url.protocol === "http:") return url.origin === location.origin ? url.href : null;
+    return ["https:", "mailto:", "tel:"].includes(url.protocol) ? url.href : null;
   } catch {
     return null;
   }

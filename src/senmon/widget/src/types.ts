@@ -122,6 +122,8 @@ export interface History {
   active_run?: string | null;
   handover?: Handover | null;
   rated?: boolean;
+  /** So many exchanges are before those that are told. */
+  earlier?: number;
   /** The seq of the last event of the conversation itself. */
   last_event?: number;
 }

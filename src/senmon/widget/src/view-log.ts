@@ -15,9 +15,15 @@ export function conversation(ui: SenmonChat): Piece {
   const { messages } = ui.chat;
   // Quiet: whole answers are announced once, elsewhere.
   return html`<div class="log" part="log" role="log" aria-live="off" aria-label=${ui.t("log")} tabindex="0" @scroll=${ui.scrolled}>
-    <div class="lines">${greeting(ui)}${repeat(messages, (one) => one.key, (one) => entry(ui, one))}${suggestions(ui)}</div>
+    <div class="lines">${ui.chat.earlier ? earlier(ui) : greeting(ui)}${repeat(messages, (one) => one.key, (one) => entry(ui, one))}${suggestions(ui)}</div>
   </div>
   ${ui.behind && !ui.opinion ? html`<button class="to-end" type="button" @click=${() => ui.toEnd()}>${icons.arrow}${ui.t("newMessages")}</button>` : nothing}`;
+}
+
+/** The beginning of a long conversation is shown when it is asked for. */
+function earlier(ui: SenmonChat): Piece {
+  if (!ui.chat.canShowEarlier) return html`<p class="quiet">${ui.t("earlierHidden", { n: ui.chat.earlier })}</p>`;
+  return html`<button class="text before" type="button" @click=${() => void ui.showEarlier()}>${ui.t("earlier")}</button>`;
 }
 
 function greeting(ui: SenmonChat): Piece {

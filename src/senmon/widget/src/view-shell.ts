@@ -84,7 +84,7 @@ function menu(ui: SenmonChat): Piece {
       ? entry(icons.person, ui.t("requestPerson"), () => ui.to("person"))
       : nothing}
     ${some && chat.conversation ? entry(icons.download, ui.t("download"), () => void ui.download()) : nothing}
-    ${some && chat.conversation && !chat.rated && chat.api.visit?.site?.csat !== false
+    ${some && ui.mayRate
       ? entry(icons.star, ui.t("rate"), () => ui.to("rate"))
       : nothing}
   </ul>`;
@@ -141,24 +141,24 @@ function editingBar(ui: SenmonChat): Piece {
   return html`<p class="bar">${ui.t("editing")} <button class="text" type="button" @click=${cancel}>${ui.t("cancel")}</button></p>`;
 }
 
+/** How it stands with a person; nothing when nobody was asked for. */
+export function handoverWords(ui: SenmonChat): string {
+  const { status, position, agent } = ui.chat.handover;
+  if (status === "queued") return position ? ui.t("queuedAt", { n: position }) : ui.t("queued");
+  if (status === "joined") return agent ? ui.t("joined", { name: agent }) : ui.t("joinedNobody");
+  return status === "closed" ? ui.t("closed") : "";
+}
+
 function handoverBar(ui: SenmonChat): Piece {
   const { handover } = ui.chat;
   if (handover.status === "none") return nothing;
-  const words =
-    handover.status === "queued"
-      ? handover.position
-        ? ui.t("queuedAt", { n: handover.position })
-        : ui.t("queued")
-      : handover.status === "joined"
-        ? handover.agent
-          ? ui.t("joined", { name: handover.agent })
-          : ui.t("joinedNobody")
-        : ui.t("closed");
-  return html`<div class="bar ${handover.status}" role="status"><span>${icons.person}${words}</span>
+  const words = handoverWords(ui);
+  // Told to a screen reader elsewhere, when it changes.
+  return html`<div class="bar ${handover.status}"><span>${icons.person}${words}</span>
     ${handover.status === "queued"
       ? html`<button class="text" type="button" @click=${() => void ui.chat.withdraw()}>${ui.t("withdraw")}</button>`
       : nothing}
-    ${handover.status === "closed" && !ui.chat.rated
+    ${handover.status === "closed" && ui.mayRate
       ? html`<button class="text" type="button" @click=${() => ui.to("rate")}>${ui.t("rate")}</button>`
       : nothing}
   </div>`;

@@ -47,7 +47,8 @@ export function prechat(ui: SenmonChat): Piece {
 }
 
 function row(ui: SenmonChat, name: string, field: Field, required: boolean): Piece {
-  const wrong = ui.chat.problems.get(name);
+  const problem = ui.chat.problems.get(name);
+  const wrong = problem === undefined ? undefined : problem || ui.t("fieldWrong");
   const words = html`<span>${field.title || name}${required ? html` <em>(${ui.t("required")})</em>` : nothing}</span>`;
   const more = html`${field.description ? html`<small id="about-${name}">${field.description}</small>` : nothing}
     ${wrong ? html`<small class="wrong" id="wrong-${name}">${wrong}</small>` : nothing}`;
