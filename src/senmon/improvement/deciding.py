@@ -9,6 +9,7 @@ have nothing.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -127,7 +128,8 @@ class Desk:
         draft = Review(exchange.run, kind, pack.name, data, self.reviewer, note, now())
         talk = await read_talk(self.store, exchange.conversation)
         data = {**data, "intent": intent_of(talk.turn(exchange.run), draft)}
-        faults = faults_of(pack, talk, draft)
+        # Checks compute: beside the event loop, which may serve people meanwhile.
+        faults = await asyncio.to_thread(faults_of, pack, talk, draft)
         if faults:
             remedy = "reword it, or say which articles it rests on (--article)"
             problems = [Problem(handle(exchange.run)[:8], 0, "", why, remedy) for why in faults]

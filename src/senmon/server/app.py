@@ -27,6 +27,7 @@ from senmon.server import (
 )
 from senmon.server.address import Addresses
 from senmon.server.auth import Authenticator
+from senmon.server.console import router as console
 from senmon.server.eventlog import StoredEventLog
 from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeaders
 from senmon.server.handlers import add_handlers
@@ -62,6 +63,8 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
         app.include_router(visitors.demo_router)
         app.include_router(widget.demo_router)
     app.include_router(widget.router)
+    for each in console.routers:
+        app.include_router(each)
     app.include_router(page.router)
     app.mount("/static", page.files)
     add_handlers(app)

@@ -62,11 +62,5 @@ async def note(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """An entry inside the caller's transaction."""
-    values = {
-        "who": who[:100],
-        "role": role,
-        "what": what,
-        "subject": subject[:200],
-        "data": dict(data or {}),
-    }
+    told = {"who": who[:100], "role": role, "what": what, "subject": subject[:200]}
     await connection.execute(insert(audit).values(**told, data=dict(data or {}), created=now()))
