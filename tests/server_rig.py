@@ -148,6 +148,9 @@ class FakeWorkspace:
     def ready(self) -> tuple[bool, dict[str, Any]]:
         return self.is_ready, {"started": self.is_ready, "problems": ["/secret/place is broken"]}
 
+    def engine_figures(self) -> dict[str, float]:
+        return {"slots": 16, "waiting": 3}
+
     def runs(self) -> list[dict[str, Any]]:
         return self.tunings
 

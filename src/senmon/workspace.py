@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,6 +213,11 @@ class Workspace:
             "problems": list(self.catalog.problems),
         }
         return True, parts
+
+    def engine_figures(self) -> Mapping[str, float]:
+        """The local engine's figures; an engine elsewhere has its own."""
+        stats = getattr(self._engine, "stats", None)
+        return {} if stats is None else asdict(stats())
 
     def runs(self) -> Sequence[Mapping[str, Any]]:
         """The newest tuning of each pack, whichever process runs it; `finished` is empty while it runs."""

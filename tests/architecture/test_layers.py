@@ -15,7 +15,7 @@ import senmon
 
 ROOT = Path(senmon.__file__).parent
 LAYERS = (
-    ("errors", "messages", "pii", "wilson"),
+    ("errors", "mastery", "messages", "pii", "wilson"),
     ("bases", "embedding", "checks", "packs"),
     ("rendering", "policy"),
     ("dataset", "adapters", "engines", "routing", "knowledge", "actions", "store"),
@@ -40,6 +40,7 @@ CONFINED = {
     "fastapi": ("server",),
     "starlette": ("server",),
     "uvicorn": ("server",),
+    "prometheus_client": ("server",),
     "sqlalchemy": ("store",),
     "alembic": ("store",),
     "typer": ("cli",),

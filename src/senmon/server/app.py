@@ -33,6 +33,7 @@ from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeade
 from senmon.server.handlers import add_handlers
 from senmon.server.limits import Limits
 from senmon.server.logging import RequestLog
+from senmon.server.metrics import Metrics
 from senmon.server.news import News
 from senmon.server.origins import OriginGuard, exact_origin
 from senmon.server.ports import Workspace
@@ -115,8 +116,11 @@ def _services(workspace: Workspace, idle_seconds: float) -> Services:
     settings = workspace.settings
     auth = Authenticator(workspace, load_secret(settings.home.expanduser().absolute()))
     news = News(workspace.store)
-    runs = RunManager(workspace, StoredEventLog(workspace.store), news, idle_seconds=idle_seconds)
-    return Services(workspace, auth, runs, news, Limits(settings), Addresses(settings.trusted_proxies))
+    metrics = Metrics(workspace.engine_figures)
+    log = StoredEventLog(workspace.store)
+    runs = RunManager(workspace, log, news, metrics, idle_seconds=idle_seconds)
+    addresses = Addresses(settings.trusted_proxies)
+    return Services(workspace, auth, runs, news, Limits(settings), addresses, metrics)
 
 
 async def _demand_keys(services: Services) -> None:

@@ -1,15 +1,16 @@
-"""Whether the process lives, and whether it can answer."""
+"""Whether the process lives, whether it can answer, and its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
 from senmon import __version__
-from senmon.errors import SenmonError
+from senmon.errors import Forbidden, SenmonError
 from senmon.server.responses import errors
 from senmon.server.schemas import Alive, Ready
 from senmon.server.services import Server
@@ -35,6 +36,23 @@ async def readyz(server: Server) -> Response:
     store = await _store(server)
     body = Ready(ready=ready and store == "ok", checks={**_public(checks), "store": store})
     return JSONResponse(body.model_dump(mode="json"), status_code=200 if body.ready else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {CONTENT_TYPE_LATEST: {}}, "description": "The figures."},
+        **errors(401, 403),
+    },
+    summary="Figures for Prometheus",
+)
+async def metrics(request: Request, server: Server) -> Response:
+    """For a key of SENMON_API_KEYS, or for somebody on this machine as long as there are no keys."""
+    identity = await server.auth.caller(request.headers)
+    if "operator" not in identity.roles:
+        raise Forbidden("these figures are the operator's", remedy="send a key of SENMON_API_KEYS as Bearer")
+    return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _public(checks: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from senmon.messages import Conversation, Event, Identity, Message
 from senmon.server.errors import event_data
 from senmon.server.eventlog import TERMINAL, UNSTORED, EventLog
 from senmon.server.history import with_persons_words
+from senmon.server.metrics import Metrics, RunMeter
 from senmon.server.news import News
 from senmon.server.ports import Workspace
 from senmon.store.records import Run, RunState
@@ -89,6 +90,7 @@ class RunManager:
         workspace: Workspace,
         log: EventLog,
         news: News,
+        metrics: Metrics,
         *,
         idle_seconds: float = IDLE_SECONDS,
         run_seconds: float = RUN_SECONDS,
@@ -96,6 +98,7 @@ class RunManager:
         self._workspace = workspace
         self._log = log
         self._news = news
+        self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._run_seconds = run_seconds
         self._live: dict[str, _LiveRun] = {}
@@ -187,9 +190,10 @@ class RunManager:
 
     async def _drive(self, live: _LiveRun) -> None:
         state: RunState = "failed"
+        meter = self._metrics.begin()
         deadline = asyncio.get_running_loop().call_later(self._run_seconds, live.stop, _TOO_LONG)
         try:
-            last = await self._write(live)
+            last = await self._write(live, meter)
             state = "stopped" if live.stopped.is_set() and live.why is None else _STATES[last.type]
         except Exception as error:
             log.error("run %s could not be stored", live.run.id, exc_info=error)
@@ -197,6 +201,7 @@ class RunManager:
         finally:
             deadline.cancel()
             _cancel(live)
+            meter.end()
             await self._finish(live.run.id, state)
             del self._live[live.run.id]
 
@@ -220,7 +225,7 @@ class RunManager:
                 self._left_over[run_id] = state
                 raise
 
-    async def _write(self, live: _LiveRun) -> Event:
+    async def _write(self, live: _LiveRun, meter: RunMeter) -> Event:
         """Store the run's events, up to the last one. Never cancelled: only the making of events is."""
         turn, id = live.turn, live.run.id
         state = await self._state(turn, id)
@@ -229,11 +234,14 @@ class RunManager:
                 if event.type == "delta":
                     live.said += str(event.data.get("text", ""))
                 stored = await self._log.append(id, event)
+                meter.saw(stored)
                 if stored.type == "handoff":
                     self._news.ring(turn.conversation, queue=turn.identity.site)
                 if stored.type in TERMINAL:
                     return stored
-        return await self._log.append(id, live.end())
+        last = await self._log.append(id, live.end())
+        meter.saw(last)
+        return last
 
     async def _state(self, turn: Turn, run_id: str) -> Conversation:
         """The conversation before this run, with what a person said in it."""

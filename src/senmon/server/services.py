@@ -14,6 +14,7 @@ from senmon.messages import Event, Identity
 from senmon.server.address import Addresses
 from senmon.server.auth import Authenticator
 from senmon.server.limits import Limits
+from senmon.server.metrics import Metrics
 from senmon.server.news import News
 from senmon.server.ports import ServedPack, Workspace
 from senmon.server.runs import RunManager
@@ -30,6 +31,7 @@ class Services:
     news: News
     limits: Limits
     addresses: Addresses
+    metrics: Metrics
 
     @property
     def sites(self) -> SiteRegistry:
