@@ -24,7 +24,9 @@ async def collect(log: StoredEventLog, run_id: str, after: int = 0) -> list[Even
 
 
 class _Interleaved:
-    """A store in which the last event is stored right after a follower found nothing new."""
+    """Another process stores the last event right after a follower found nothing new."""
+
+    shared = True
 
     def __init__(self, store: Store) -> None:
         self.store = store

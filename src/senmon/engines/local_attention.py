@@ -1,8 +1,8 @@
 """Attention over slots whose keys lie turned: of one token a row by bags, of a prompt by the library.
 
-With a query of one token both products are bound by reading keys and values. Turned tiles make each a weighted
-sum of rows: scores are rows of a key tile weighted by the query, results are values weighted by the scores. A
-row reads its own tokens only, however long the others are.
+With a query of one token both products are bound by reading keys and values. Turned tiles make each a
+weighted sum of rows: scores are rows of a key tile weighted by the query, results are values weighted by the
+scores. A row reads its own tokens only, however long the others are.
 """
 
 from __future__ import annotations

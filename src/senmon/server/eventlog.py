@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from senmon.messages import Event
 from senmon.store.store import Store
 
 TERMINAL = frozenset({"done", "error"})
+#: How long nobody looks where another process may write, and where every writer tells.
 _POLL_SECONDS = 1.0
+_IDLE_SECONDS = 10.0
 UNSTORED = {"code": "store_error", "message": "The answer could not be kept.", "remedy": "try again"}
 
 
@@ -28,56 +32,69 @@ class EventLog(Protocol):
 
 
 class StoredEventLog:
-    """Events in the store; followers in this process are woken, others would poll once a second."""
+    """Events in the store. Followers in this process are handed what is stored; where another process may
+    write they look once a second besides."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._news: dict[str, asyncio.Event] = {}
+        self._news: dict[str, list[asyncio.Queue[Event]]] = {}
         self._abandoned: set[str] = set()
+        self._poll = _POLL_SECONDS if store.shared else _IDLE_SECONDS
 
     async def append(self, run_id: str, event: Event) -> Event:
         stored = await self._store.append(run_id, event)
-        if (news := self._news.pop(run_id, None)) is not None:
-            news.set()
+        self._tell(run_id, stored)
         return stored
 
     def abandon(self, run_id: str) -> None:
         self._abandoned.add(run_id)
-        if (news := self._news.pop(run_id, None)) is not None:
-            news.set()
+        self._tell(run_id, Event("error", UNSTORED, run_id=run_id))
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
-        while True:
-            # Taken before reading: what is stored after the read then sets it.
-            news = self._news.setdefault(run_id, asyncio.Event())
-            events = await self._store.events(run_id, after)
-            for event in events:
-                yield event
-                after = event.seq
-                if event.type in TERMINAL:
-                    self._forget(run_id, news)
-                    return
-            if not events:
-                if run_id in self._abandoned:
-                    yield Event("error", UNSTORED, run_id=run_id, seq=after + 1)
-                    return
-                if await self._ended(run_id, after):
-                    self._forget(run_id, news)
-                    return
-                await _wait(news)
+        with self._listening(run_id) as news:  # before reading: what is stored after the read comes as news
+            looked = -float("inf")
+            while True:
+                found: Sequence[Event] = ()
+                if time.monotonic() - looked >= self._poll:
+                    found = await self._look(run_id, after)
+                    looked = time.monotonic()
+                    if not found and news.empty() and await self._ended(run_id, after):
+                        return
+                for event in found or await _next(news, self._poll):
+                    if 0 < event.seq <= after:  # read already
+                        continue
+                    after = event.seq or after + 1
+                    yield event.at(run_id, after)
+                    if event.type in TERMINAL:
+                        return
+
+    async def _look(self, run_id: str, after: int) -> Sequence[Event]:
+        found = await self._store.events(run_id, after)
+        return found or ([Event("error", UNSTORED)] if run_id in self._abandoned else [])
 
     async def _ended(self, run_id: str, after: int) -> bool:
         """Whether the follower has seen the last event already. One stored just now is still to come."""
         events = await self._store.events(run_id)
         return any(event.type in TERMINAL and event.seq <= after for event in events)
 
-    def _forget(self, run_id: str, news: asyncio.Event) -> None:
-        if self._news.get(run_id) is news:
-            del self._news[run_id]
+    def _tell(self, run_id: str, event: Event) -> None:
+        for news in self._news.get(run_id, ()):
+            news.put_nowait(event)
+
+    @contextmanager
+    def _listening(self, run_id: str) -> Iterator[asyncio.Queue[Event]]:
+        news: asyncio.Queue[Event] = asyncio.Queue()
+        self._news.setdefault(run_id, []).append(news)
+        try:
+            yield news
+        finally:
+            self._news[run_id].remove(news)
+            if not self._news[run_id]:
+                del self._news[run_id]
 
 
-async def _wait(news: asyncio.Event) -> None:
+async def _next(news: asyncio.Queue[Event], seconds: float) -> tuple[Event, ...]:
     try:
-        await asyncio.wait_for(news.wait(), _POLL_SECONDS)
+        return (await asyncio.wait_for(news.get(), seconds),)
     except TimeoutError:
-        return
+        return ()

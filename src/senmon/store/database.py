@@ -6,20 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from senmon.errors import ConfigError, StoreError
+from senmon.store.sqlite import Connection as SQLite
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
-_PRAGMAS = ("journal_mode=WAL", "busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON")
+#: Connections of a SQLite database: a thread each, kept. Whoever finds all in use waits.
+_CONNECTIONS = 5
+_WAIT_SECONDS = 60.0
 
 
 def parse_url(target: str | Path) -> URL:
@@ -81,28 +83,31 @@ async def _as_store_error() -> AsyncIterator[None]:
 
 
 def _make_engine(url: URL) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        return _make_sqlite(url)
     try:
-        engine = create_async_engine(url, hide_parameters=True)
+        return create_async_engine(url, hide_parameters=True)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigError(
             f"no driver for {url.drivername}", remedy="pip install asyncpg, for PostgreSQL"
         ) from error
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine.sync_engine, "connect", _on_connect)
-        event.listen(engine.sync_engine, "begin", _on_begin)
+
+
+def _make_sqlite(url: URL) -> AsyncEngine:
+    name = url.database or ":memory:"
+    limits = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_timeout": _WAIT_SECONDS}
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        async_creator=lambda *_, **__: SQLite(name),
+        **({} if name == ":memory:" else limits),
+    )
+    event.listen(engine.sync_engine, "begin", _on_begin)
     return engine
-
-
-def _on_connect(connection: Any, record: object) -> None:
-    # The driver must not begin transactions on its own: it would begin them as readers.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _on_begin(connection: Connection) -> None:
     # A reader that turns into a writer fails at once, whatever busy_timeout says; so writers say so first.
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, SQLite)
+    driver.begin(writes=bool(connection.get_execution_options().get("writes")))
