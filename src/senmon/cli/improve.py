@@ -28,6 +28,12 @@ def improve(
         int, typer.Option(min=20, help="Watch so many turns of the new adapter, against as many before.")
     ] = 200,
     promote: Annotated[bool, typer.Option(help="Serve the adapter when it passes.")] = True,
+    retire: Annotated[
+        bool,
+        typer.Option(
+            "--retire", help="Take out lines of the pack that teach a reply which was corrected three times."
+        ),
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Tune although nothing new was decided, after a change of recipe.")
     ] = False,
@@ -55,7 +61,7 @@ def improve(
     from senmon.cli.improve_session import Wish, improved
 
     settings = [*(set or ()), *([f"recipe.budget={budget}"] if budget else ())]
-    wish = Wish(pack, tuple(settings), dry_run, watch, turns, promote, again, hold_out, full, json)
+    wish = Wish(pack, tuple(settings), dry_run, watch, turns, promote, again, hold_out, full, json, retire)
     if not asyncio.run(improved(Settings.load(), wish)):
         raise typer.Exit(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -44,6 +44,7 @@ class Wish:
     hold_out: int
     full: bool
     json: bool
+    retire: bool = False
 
 
 async def improved(settings: Settings, wish: Wish) -> bool:
@@ -69,7 +70,7 @@ async def _dry(pack: Pack, store: Store, wish: Wish) -> bool:
     from senmon.improvement.screening import planned
     from senmon.improvement.taking import check_patterns
 
-    plan = await planned(pack, store, hold_out=wish.hold_out)
+    plan = await planned(pack, store, hold_out=wish.hold_out, retire=wish.retire)
     check_patterns(pack, plan)
     emit({"event": "plan", **plan_json(plan)}, plan_table(plan, pack), json=wish.json)
     return True
@@ -113,7 +114,14 @@ async def _improve(workspace: Workspace, pack: Pack, store: Store, wish: Wish) -
     )
     try:
         with shown.progress:
-            found = await improve(pack, bench, hold_out=wish.hold_out, promote=wish.promote, again=wish.again)
+            found = await improve(
+                pack,
+                bench,
+                hold_out=wish.hold_out,
+                promote=wish.promote,
+                again=wish.again,
+                retire=wish.retire,
+            )
     finally:
         for made in engines:
             await made.close()
@@ -177,6 +185,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "unchanged": plan.unchanged,
         "refused": [{"run": one.review.run, "why": one.why} for one in plan.refused],
         "conflicts": list(plan.conflicts),
+        "outdated": [asdict(one) for one in plan.outdated],
+        "retired": [asdict(one) for one in plan.retired],
     }
 
 
@@ -206,6 +216,7 @@ def plan_table(plan: Plan, pack: Pack) -> RenderableType:
         Text(plain(f"left out {handle(one.review.run)[:8]}: {one.why}")) for one in plan.refused[:SHOWN]
     ]
     parts += [Text(plain(f"look: {each}")) for each in plan.conflicts[:SHOWN]]
+    parts += [Text(plain(each)) for each in _outdated(plan)]
     held = sum(line.record.get("split") == "test" for line in plan.added)
     parts.append(
         Text(
@@ -215,6 +226,18 @@ def plan_table(plan: Plan, pack: Pack) -> RenderableType:
         )
     )
     return Group(*parts)
+
+
+def _outdated(plan: Plan) -> list[str]:
+    """One line for each reply that is outdated."""
+    words = "goes out, kept in review/retired.jsonl" if plan.retired else "take it out: --retire"
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in plan.outdated:
+        found.setdefault((one.intent, one.reply), []).append(f"{one.path}:{one.number}")
+    return [
+        f"outdated {intent} ({len(places)} lines, {places[0]} …): “{reply[:60]}” – {words}"
+        for (intent, reply), places in found.items()
+    ][:SHOWN]
 
 
 def _last(record: dict[str, Any], role: str) -> str:

@@ -65,7 +65,13 @@ class Improvement:
 
 
 async def improve(
-    pack: Pack, bench: Bench, *, hold_out: int = HOLD_OUT, promote: bool = True, again: bool = False
+    pack: Pack,
+    bench: Bench,
+    *,
+    hold_out: int = HOLD_OUT,
+    promote: bool = True,
+    again: bool = False,
+    retire: bool = False,
 ) -> Improvement:
     """Take what was decided into the pack, tune, judge, and promote when both judges agree.
 
@@ -79,7 +85,7 @@ async def improve(
                 f"{pack.name} is being improved by another process", remedy="wait for it, or stop it"
             )
         bench.on_step("reading what was decided")
-        plan = await planned(pack, bench.store, hold_out=hold_out)
+        plan = await planned(pack, bench.store, hold_out=hold_out, retire=retire)
         former = read_course(bench.home, pack.name)
         resumed = former is not None and former.under_way
         if not (plan.changes or resumed or again):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ DATA = "data/reviewed.jsonl"
 SUITE = "eval/regressions.jsonl"
 #: Of a hundred conversations, so many are held out: they measure what the others teach.
 HOLD_OUT = 20
+#: Corrections of one reply to one intent after which lines that teach it are outdated.
+REJECTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,24 @@ class Refused:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A line of the pack's own data that teaches what reviewers corrected `rejected` times."""
+
+    path: str
+    number: int
+    intent: str
+    reply: str
+    rejected: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """What would change. `data` and `suite` are the files as they would be, line by line.
 
     `added`, `changed` and `withdrawn` are data lines, `asked` new items of the suite. `conflicts` are places
-    of the pack's own data that answer the same request otherwise.
+    of the pack's own data that answer the same request otherwise; `outdated` lines of it teach a reply that
+    was corrected again and again, and `retired` is which of them go out.
     """
 
     data: tuple[str, ...]
@@ -53,15 +68,18 @@ class Plan:
     unchanged: int = 0
     refused: tuple[Refused, ...] = ()
     conflicts: tuple[str, ...] = ()
+    outdated: tuple[Outdated, ...] = ()
+    retired: tuple[Outdated, ...] = ()
     taken: tuple[Review, ...] = field(default=(), repr=False)
 
     @property
     def changes(self) -> bool:
-        return bool(self.added or self.changed or self.withdrawn or self.asked)
+        return bool(self.added or self.changed or self.withdrawn or self.asked or self.retired)
 
 
-async def planned(pack: Pack, store: Store, *, hold_out: int = HOLD_OUT) -> Plan:
-    """What the decisions so far change in `pack`. Writes nothing; the same decisions give the same plan."""
+async def planned(pack: Pack, store: Store, *, hold_out: int = HOLD_OUT, retire: bool = False) -> Plan:
+    """What the decisions so far change in `pack`. Writes nothing; the same decisions give the same plan.
+    `retire`: what is outdated goes out."""
     reviews = await store.reviews.decided()
     draft = _Draft(pack, load_dataset(pack), reviews, hold_out)
     found = []
@@ -79,7 +97,7 @@ async def planned(pack: Pack, store: Store, *, hold_out: int = HOLD_OUT) -> Plan
         if talk is None or talk.owner.id != conversation:
             talk = await read_talk(store, conversation)
         draft.take(review, talk)
-    return draft.plan()
+    return draft.plan(retire=retire)
 
 
 class _Draft:
@@ -109,6 +127,8 @@ class _Draft:
         self.refused: list[Refused] = []
         self.conflicts: list[str] = []
         self.taken: list[Review] = []
+        self.own = [one for one in dataset.examples if one.split == "train" and one.id not in mine]
+        self.judged: Counter[tuple[str, str]] = Counter()
 
     def order(self, review: Review, conversation: str) -> int:
         """What is asked comes before what is learnt, and what teaches before what measures."""
@@ -127,6 +147,31 @@ class _Draft:
             self.refused.append(Refused(review, why))
         else:
             self.taken.append(review)
+            self._weigh(review, talk)
+
+    def _weigh(self, review: Review, talk: Talk) -> None:
+        """Count replies that were corrected; one that was called good is never outdated."""
+        turn = talk.turn(review.run)
+        if turn.owner != self.pack.name or not turn.messages or turn.messages[-1].role != "assistant":
+            return
+        intent = str(review.data.get("intent", ""))
+        said = (intent, _reply(turn.messages))
+        if review.kind == "correct" and said[1] != _reply(
+            [Message("assistant", review.data.get("reply", ""))]
+        ):
+            self.judged[said] += 1
+        elif review.kind == "good":
+            self.judged[said] -= len(self.own)
+
+    def _outdated(self) -> tuple[Outdated, ...]:
+        found = []
+        for example in self.own:
+            times = self.judged[example.intent, _reply(example.messages)]
+            if times >= REJECTED:
+                path, _, number = example.source.rpartition(":")
+                said = example.messages[-1].content
+                found.append(Outdated(path, int(number), example.intent, said, times))
+        return tuple(found)
 
     def _ask(self, review: Review, talk: Talk) -> str:
         line = suite_line(self.pack, talk, review)
@@ -159,7 +204,8 @@ class _Draft:
         share = int.from_bytes(hashlib.sha256(conversation.encode()).digest()[:4], "big") % 100
         return "test" if share < self.hold_out else "train"
 
-    def plan(self) -> Plan:
+    def plan(self, *, retire: bool) -> Plan:
+        outdated = self._outdated()
         refused = {line_id(one.review.run) for one in self.refused}
         kept = {id: text for id, text in self.there.items() if id not in {*self.withdrawn, *refused}}
         made = {id: _text(line) for id, line in self.made.items()}
@@ -179,6 +225,8 @@ class _Draft:
             unchanged=sum(self.there.get(id) == text for id, text in made.items()),
             refused=tuple(self.refused),
             conflicts=tuple(self.conflicts),
+            outdated=outdated,
+            retired=outdated if retire else (),
             taken=tuple(self.taken),
         )
 

@@ -15,6 +15,9 @@ from senmon.packs.loader import load_pack
 from senmon.packs.manifest_file import MANIFEST
 from senmon.packs.pack import Pack
 
+#: Lines of the pack's data that reviewers' corrections made untrue. No pattern of data reads this folder.
+RETIRED = "review/retired.jsonl"
+
 
 def take(pack: Pack, plan: Plan) -> Pack:
     """Write the plan into the pack; the pack as it is then. Twice is once.
@@ -24,11 +27,18 @@ def take(pack: Pack, plan: Plan) -> Pack:
     """
     check_patterns(pack, plan)
     with locked_folder(pack.path):
-        before = {name: _content(pack.path / name) for name in (SUITE, DATA)}
+        retired = _without(pack, plan)
+        before = {name: _content(pack.path / name) for name in (SUITE, DATA, RETIRED, *retired)}
         try:
             # The exam first: a process that dies between the two has asked something that it did not learn.
             _write(pack.path / SUITE, plan.suite)
             _write(pack.path / DATA, plan.data)
+            # Kept before it goes: a process that dies between has the line twice, never lost.
+            kept = (before[RETIRED] or "").splitlines()
+            gone = [line for _, lines in retired.values() for line in lines]
+            _write(pack.path / RETIRED, [*kept, *(line for line in gone if line not in kept)])
+            for name, (left, _) in retired.items():
+                _write(pack.path / name, left)
             after = load_pack(pack.path)
             load_dataset(after)
             load_suites(after)
@@ -42,6 +52,20 @@ def take(pack: Pack, plan: Plan) -> Pack:
                 remedy="copy the pack to a folder of yours, and name that in SENMON_PACKS",
             ) from error
     return after
+
+
+def _without(pack: Pack, plan: Plan) -> dict[str, tuple[list[str], list[str]]]:
+    """File → its lines without the retired ones, and those. Raises DataInvalid when one is gone."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for path in dict.fromkeys(one.path for one in plan.retired):
+        numbers = {one.number for one in plan.retired if one.path == path}
+        lines = (pack.path / path).read_text(encoding="utf-8-sig").split("\n")
+        if max(numbers) > len(lines) or any(not lines[number - 1].strip() for number in numbers):
+            changed = Problem(path, max(numbers), "", "was changed meanwhile", "start the improvement again")
+            raise DataInvalid("What is outdated can't be found", [changed])
+        left = [line for at, line in enumerate(lines, 1) if at not in numbers and line.strip()]
+        found[path] = (left, [lines[number - 1].rstrip("\r") for number in sorted(numbers)])
+    return found
 
 
 def check_patterns(pack: Pack, plan: Plan) -> None:
