@@ -23,6 +23,26 @@ if ! has_browser && ! { install_browser && has_browser; }; then
   echo "SKIPPED: the browser tests, as chromium is not here and could not be installed" >&2
 fi
 
+has_postgres() {
+  command -v initdb || ls /usr/lib/postgresql/*/bin/initdb
+} >/dev/null 2>&1
+
+install_postgres() {
+  [ "$(id -u)" = 0 ] && command -v apt-get || return 1
+  echo "installing postgresql for the tests of the store"
+  apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+} >&2
+
+# The store's tests run on a real PostgreSQL beside SQLite: in continuous integration it must be there.
+if ! has_postgres && ! { install_postgres && has_postgres; }; then
+  if [ "${CI:-}" = true ]; then
+    echo "postgresql is not here and could not be installed: the tests of the store can't run" >&2
+    exit 1
+  fi
+  echo "SKIPPED: the store on PostgreSQL, as it is not here and could not be installed" >&2
+fi
+
 "$BIN/python" -m ruff check .
 "$BIN/python" -m ruff format --check .
 "$BIN/python" -m mypy

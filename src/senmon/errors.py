@@ -40,6 +40,7 @@ SenmonError                       code, remedy
 │   ├── HandoverConflict          another person has it, or it is over
 │   ├── SiteNotFound
 │   ├── StaffNotFound             nobody of the console has this name
+│   ├── WebhookNotFound
 │   ├── AlreadyRated              a conversation is rated once
 │   └── RunConflict               same client_id with another text, or a run is under way
 │       └── PersonSpeaks          a person has joined: the assistant stays silent
@@ -270,6 +271,10 @@ class SiteNotFound(StoreError):
 
 class StaffNotFound(StoreError):
     code = "staff_not_found"
+
+
+class WebhookNotFound(StoreError):
+    code = "webhook_not_found"
 
 
 class AlreadyRated(StoreError):

@@ -82,6 +82,14 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         0, ge=0, description="Conversations in which nothing happened for so long are deleted; 0: never."
     )
+    webhooks_private: bool = Field(
+        False, description="Webhooks and Chatwoot may be reached in private networks, and without TLS."
+    )
+    chatwoot_url: str = Field("", description="Address of Chatwoot, whose agent bot this is.")
+    chatwoot_token: SecretStr | None = Field(None, description="Access token of the agent bot in Chatwoot.")
+    chatwoot_secret: SecretStr | None = Field(
+        None, description="Last part of the address that Chatwoot posts to: `/webhooks/chatwoot/SECRET`."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the JSON log.")
 
     _lists = field_validator("packs", "api_keys", "allowed_origins", "trusted_proxies", mode="before")(_split)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from senmon.errors import (
     AlreadyRated,
@@ -38,18 +37,14 @@ SITE = Site(
 )
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "senmon.db")
-    yield opened
-    await opened.close()
+async def rows(store: Store, table: str) -> int:
+    async with store._database.reading() as connection:
+        return int((await connection.exec_driver_sql(f"select count(*) from {table}")).scalar_one())
 
 
-def rows(path: Path, table: str) -> int:
-    with sqlite3.connect(path) as connection:
-        (count,) = connection.execute(f"select count(*) from {table}").fetchone()
-    connection.close()
-    return int(count)
+async def change(store: Store, statement: str, **values: Any) -> None:
+    async with store._database.writing() as connection:
+        await connection.execute(text(statement), values)
 
 
 def message(text: str) -> Event:
@@ -109,28 +104,21 @@ async def test_a_site_that_had_keys_first_becomes_one(store: Store) -> None:
 # --- refresh tokens
 
 
-async def test_refresh_tokens_expire_and_are_stored_by_digest_alone(store: Store, tmp_path: Path) -> None:
+async def test_refresh_tokens_expire_and_are_stored_by_digest_alone(store: Store) -> None:
     await store.refresh.begin("shop", "ann", "d1")
     assert await store.refresh.rotate("shop", "d1", "d2") == "ann"
-    with sqlite3.connect(tmp_path / "senmon.db") as connection:
-        connection.execute("update refresh_tokens set expires = '2020-01-01' where digest = 'd2'")
-    connection.close()
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    await change(store, "update refresh_tokens set expires = :past where digest = 'd2'", past=past)
     with pytest.raises(RefreshRefused):
         await store.refresh.rotate("shop", "d2", "d3")
     with pytest.raises(RefreshRefused):
         await store.refresh.rotate("other", "d1", "d4")
     await store.people.forget_expired()
     # The used one of the same family has not expired yet: a thief who comes with it is still noticed.
-    assert rows(tmp_path / "senmon.db", "refresh_families") == 1
-    with sqlite3.connect(tmp_path / "senmon.db") as connection:
-        connection.execute("update refresh_tokens set expires = '2020-01-01'")
-    connection.close()
+    assert await rows(store, "refresh_families") == 1
+    await change(store, "update refresh_tokens set expires = :past", past=past)
     await store.people.forget_expired()
-    assert (
-        rows(tmp_path / "senmon.db", "refresh_tokens")
-        == rows(tmp_path / "senmon.db", "refresh_families")
-        == 0
-    )
+    assert await rows(store, "refresh_tokens") == await rows(store, "refresh_families") == 0
 
 
 async def test_of_many_refreshes_at_once_one_wins_and_the_family_ends(store: Store) -> None:
@@ -210,7 +198,7 @@ async def test_a_rating_is_one(store: Store) -> None:
 # --- the data of a person
 
 
-async def test_export_has_everything_and_erase_leaves_nothing(store: Store, tmp_path: Path) -> None:
+async def test_export_has_everything_and_erase_leaves_nothing(store: Store) -> None:
     mine = await full_conversation(store, Identity("shop", "ann", "C-1"))
     theirs = await full_conversation(store, BOB)
     await store.refresh.begin("shop", "ann", "d1")
@@ -226,7 +214,6 @@ async def test_export_has_everything_and_erase_leaves_nothing(store: Store, tmp_
     assert await store.people.export(customer="C-1") == []
     with pytest.raises(RefreshRefused):
         await store.refresh.rotate("shop", "d1", "d2")
-    path = tmp_path / "senmon.db"
     for table in (
         "conversations",
         "runs",
@@ -236,37 +223,39 @@ async def test_export_has_everything_and_erase_leaves_nothing(store: Store, tmp_
         "conversation_ratings",
         "visitors",
     ):
-        assert rows(path, table) == 1, table
+        assert await rows(store, table) == 1, table
     assert [each["id"] for each in await store.people.export(visitor="bob")] == [theirs]
     assert await store.people.erase_site("shop") == 1
-    assert rows(path, "visitors") == rows(path, "conversation_events") == rows(path, "events") == 0
+    assert (
+        await rows(store, "visitors")
+        == await rows(store, "conversation_events")
+        == await rows(store, "events")
+        == 0
+    )
     with pytest.raises(ConversationNotFound):
         await store.people.visitor_of(mine)
     with pytest.raises(ValueError, match="name a visitor"):
         await store.people.erase(site="shop")
 
 
-async def test_a_visitor_without_conversations_is_erased_too(store: Store, tmp_path: Path) -> None:
+async def test_a_visitor_without_conversations_is_erased_too(store: Store) -> None:
     await store.refresh.begin("shop", "ann", "d1")
     assert await store.people.erase(visitor="ann") == 0
-    assert rows(tmp_path / "senmon.db", "visitors") == rows(tmp_path / "senmon.db", "refresh_tokens") == 0
+    assert await rows(store, "visitors") == await rows(store, "refresh_tokens") == 0
 
 
-async def test_purging_goes_by_the_last_thing_that_happened(store: Store, tmp_path: Path) -> None:
+async def test_purging_goes_by_the_last_thing_that_happened(store: Store) -> None:
     old, alive, said = [await full_conversation(store, Identity("shop", name)) for name in "abc"]
-    long_ago = "2020-01-01 00:00:00.000000"
-    with sqlite3.connect(tmp_path / "senmon.db") as connection:
-        connection.execute("update conversations set created = ?", (long_ago,))
-        connection.execute("update visitors set created = ?", (long_ago,))
-        connection.execute("update runs set created = ? where conversation != ?", (long_ago, alive))
-        connection.execute(
-            "update conversation_events set created = ? where conversation != ?", (long_ago, said)
-        )
-    connection.close()
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    await change(store, "update conversations set created = :past", past=past)
+    await change(store, "update visitors set created = :past", past=past)
+    await change(store, "update runs set created = :past where conversation != :id", past=past, id=alive)
+    elsewhere = "update conversation_events set created = :past where conversation != :id"
+    await change(store, elsewhere, past=past, id=said)
     assert await store.people.purge(datetime.now(UTC) - timedelta(days=30)) == 1
     left = {each["id"] for name in "abc" for each in await store.people.export(visitor=name)}
     assert left == {alive, said} and old not in left
-    assert rows(tmp_path / "senmon.db", "visitors") == 2
+    assert await rows(store, "visitors") == 2
     assert await store.people.purge(datetime.now(UTC) - timedelta(days=30)) == 0
 
 

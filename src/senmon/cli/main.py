@@ -46,9 +46,11 @@ def compose() -> None:
         adapters,
         base,
         bench,
+        bench_loop,
         bench_speed,
         chatting,
         checking,
+        classes,
         corrections,
         doctor,
         exporting,
@@ -62,6 +64,7 @@ def compose() -> None:
         sites,
         tuning,
         visitors,
+        webhooks,
     )
 
     app.command(rich_help_panel="Serve")(serving.up)
@@ -70,6 +73,8 @@ def compose() -> None:
     app.command(rich_help_panel="Serve")(chatting.route)
     app.add_typer(sites.app, name="sites", rich_help_panel="Serve")
     app.add_typer(visitors.app, name="visitors", rich_help_panel="Serve")
+    app.add_typer(classes.app, name="classes", rich_help_panel="Serve")
+    app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Serve")
     app.command(rich_help_panel="Packs")(packs.new)
     app.command(rich_help_panel="Packs")(checking.check)
     app.add_typer(packs.app, name="packs", rich_help_panel="Packs")
@@ -86,7 +91,7 @@ def compose() -> None:
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
     app.add_typer(corrections.app, name="corrections", rich_help_panel="Packs")
-    for measured in (bench_speed.serve, bench_speed.tune, bench_speed.overhead):
+    for measured in (bench_speed.serve, bench_speed.tune, bench_speed.overhead, bench_loop.loop):
         bench.app.command()(measured)
     app.add_typer(bench.app, name="bench", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)

@@ -13,6 +13,7 @@ from senmon import __version__
 from senmon.errors import ConfigError, SenmonError
 from senmon.server import (
     articles,
+    classes,
     conversation_events,
     endings,
     handovers,
@@ -41,6 +42,8 @@ from senmon.server.retention import retain
 from senmon.server.runs import IDLE_SECONDS, RunManager
 from senmon.server.secret import load_secret
 from senmon.server.services import Services
+from senmon.server.webhooks import chatwoot
+from senmon.server.webhooks.courier import Courier, stopped
 from senmon.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,7 +60,7 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
         redoc_url=None,
         lifespan=_lifespan(workspace, idle_seconds),
     )
-    rooms = (visitors, native, conversation_events, handovers, endings, articles, packs, openai, rasa, health)
+    rooms = (visitors, classes, native, conversation_events, handovers, endings, articles, packs, openai, rasa, chatwoot, health)
     for room in rooms:
         app.include_router(room.router)
     if settings.demo and settings.loopback:
@@ -102,10 +105,13 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             raise
         app.state.services = services
         forgetting = asyncio.create_task(retain(workspace.store, workspace.settings.retention_days))
+        master = load_secret(workspace.settings.home.expanduser().absolute())
+        courier = asyncio.create_task(Courier(workspace.store, workspace.settings, master).run())
         try:
             yield
         finally:
             forgetting.cancel()
+            await stopped(courier)
             await services.close()
             await workspace.stop()
 

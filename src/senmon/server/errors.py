@@ -33,6 +33,7 @@ STATUS: Mapping[type[SenmonError], int] = {
     errors.HandoverConflict: 409,
     errors.AlreadyRated: 409,
     errors.SiteNotFound: 404,
+    errors.WebhookNotFound: 404,
     errors.StaffNotFound: 404,
     errors.ArticleNotFound: 404,
     errors.Unauthenticated: 401,

@@ -89,7 +89,7 @@ def _make_engine(url: URL) -> AsyncEngine:
         return create_async_engine(url, hide_parameters=True)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigError(
-            f"no driver for {url.drivername}", remedy="pip install asyncpg, for PostgreSQL"
+            f"no driver for {url.drivername}", remedy="for PostgreSQL: pip install 'senmon[postgres]'"
         ) from error
 
 

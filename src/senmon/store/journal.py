@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from senmon.store.database import Database
 from senmon.store.records import ConversationEvent, ConversationEventType
 from senmon.store.rows import columns_of, now
-from senmon.store.tables import conversation_events, conversations
+from senmon.store.tables import conversation_events, conversations, handovers
+from senmon.store.webhooks import announce
 
 
 class Journal:
@@ -80,4 +81,19 @@ async def record(
         "created": now(),
     }
     query = insert(conversation_events).values(values).returning(conversation_events.c.seq)
-    return int((await connection.execute(query)).scalar_one())
+    seq = int((await connection.execute(query)).scalar_one())
+    if type == "rated":
+        await announce(connection, "feedback.rated", data, conversation=conversation)
+    elif type == "handover":
+        await _announce_handover(connection, conversation, data)
+    return seq
+
+
+async def _announce_handover(connection: AsyncConnection, conversation: str, data: Mapping[str, Any]) -> None:
+    newest = select(handovers.c.id).where(handovers.c.conversation == conversation)
+    newest = newest.order_by(handovers.c.created.desc(), handovers.c.id.desc()).limit(1)
+    status = "withdrawn" if data.get("status") == "none" else str(data.get("status"))
+    told = {"handover_id": (await connection.execute(newest)).scalar(), "status": status}
+    if data.get("agent"):
+        told["agent"] = str(data["agent"])
+    await announce(connection, f"handover.{status}", told, conversation=conversation)

@@ -15,6 +15,7 @@ from senmon.store.journal import record
 from senmon.store.records import Feedback, Rating
 from senmon.store.rows import new_id, now, one, values_of
 from senmon.store.tables import conversation_ratings, feedback, review_items, runs
+from senmon.store.webhooks import announce
 
 
 class Opinions:
@@ -36,6 +37,10 @@ class Opinions:
                 values["id"] = known["id"]
                 await connection.execute(update(feedback).where(mine).values(values))
             await _review(connection, values, wanted=rating == "down" or bool(correction))
+            spoken = select(runs.c.conversation).where(runs.c.id == run)
+            told = {"run_id": run, "rating": rating, "corrected": bool(correction)}
+            conversation = str((await connection.execute(spoken)).scalar_one())
+            await announce(connection, "feedback.given", told, conversation=conversation)
         return Feedback(**values)
 
     async def of_run(self, run: str | None) -> tuple[Feedback, ...]:

@@ -27,6 +27,7 @@ from senmon.store.tables import (
     runs,
     visitors,
 )
+from senmon.store.webhooks import forget_deliveries
 
 #: Conversations that one transaction deletes, so that nobody waits long for the writer.
 BATCH = 200
@@ -182,6 +183,7 @@ async def _delete_conversations(connection: AsyncConnection, ids: Sequence[str])
         await connection.execute(delete(table).where(table.c.run.in_(theirs)))
     for table in (handovers, conversation_events, conversation_ratings, runs):
         await connection.execute(delete(table).where(table.c.conversation.in_(ids)))
+    await forget_deliveries(connection, ids)
     await connection.execute(delete(conversations).where(conversations.c.id.in_(ids)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-Channel = Literal["native", "openai", "rasa"]
+Channel = Literal["native", "openai", "rasa", "chatwoot"]
 RunState = Literal["running", "done", "failed", "stopped"]
 Rating = Literal["up", "down"]
 HandoverState = Literal["open", "joined", "closed", "withdrawn"]

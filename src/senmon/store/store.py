@@ -26,6 +26,7 @@ from senmon.store.lock import StateLock
 from senmon.store.migrate import upgrade
 from senmon.store.opinions import Opinions
 from senmon.store.people import People
+from senmon.store.pupils import Pupils
 from senmon.store.records import (
     ApiKey,
     Channel,
@@ -44,6 +45,7 @@ from senmon.store.sites import Sites
 from senmon.store.staff import StaffAccounts
 from senmon.store.tables import api_keys, conversations, events, runs, sites
 from senmon.store.told import Told, read_beside
+from senmon.store.webhooks import Webhooks
 
 #: A run of a server that died is taken for orphaned after this time, where no lock file tells.
 LEASE = timedelta(minutes=10)
@@ -66,12 +68,14 @@ class Store:
         self._database = database
         self._lock = lock
         self.sites = Sites(database)
+        self.pupils = Pupils(database)
         self.refresh = RefreshTokens(database)
         self.desk = Handovers(database)
         self.journal = Journal(database)
         self.opinions = Opinions(database)
         self.people = People(database)
         self.reviews = Reviews(database)
+        self.webhooks = Webhooks(database)
         self.inbox = Inbox(database)
         self.staff = StaffAccounts(database)
         self.audit = Audit(database)

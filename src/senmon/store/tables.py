@@ -311,3 +311,37 @@ audit = Table(
     Column("data", JSON, nullable=False),
     Index("ix_audit_created", "created"),
 )
+
+#: Where events are sent. The secret is derived from the server's own and the id: none is stored.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("url", Text, nullable=False),
+    #: Families of events: `handover`, `feedback`, `gate`.
+    Column("events", JSON, nullable=False),
+    #: Only of this site; None: of all.
+    Column("site", String(64)),
+    _created(),
+)
+
+#: What is to be sent, written in the transaction that made it happen. `webhook` None: to Chatwoot.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("webhook", String(32), ForeignKey("webhooks.id")),
+    #: The receiver's key to know a repetition by.
+    Column("event", String(64), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("conversation", String(32)),
+    _created(),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Moment),
+    Column("state", String(16), nullable=False),
+    Column("note", String(200), nullable=False),
+    Index("ux_outbox_webhook_event", "webhook", "event", unique=True),
+    Index("ix_outbox_state_due", "state", "due"),
+    Index("ix_outbox_conversation", "conversation"),
+)

@@ -1,0 +1,1 @@
+"""Telling other systems what happened: signed, again until it arrived, never into a private network."""
