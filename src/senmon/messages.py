@@ -78,14 +78,24 @@ class Message:
         )
 
 
+#: Begins the id of a pupil who signed in with a class code; no host may sign such an id.
+BY_CLASS_CODE = "class:"
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who speaks, from verified tokens only. `customer` is set when the host signed it."""
+    """Who speaks, from verified tokens only. `customer` is set when the host signed it, or a pupil gave a
+    class code (`class:7a/anna`)."""
 
     site: str = "local"
     visitor: str = "local"
     customer: str | None = None
     roles: frozenset[str] = frozenset()
+
+    @property
+    def verified(self) -> bool:
+        """Whether the host signed who it is: a class code and a nickname prove nothing."""
+        return bool(self.customer) and not str(self.customer).startswith(BY_CLASS_CODE)
 
 
 @dataclass(frozen=True, slots=True)

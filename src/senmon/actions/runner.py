@@ -87,7 +87,7 @@ class ActionRunner:
         pack, spec = request.pack, request.spec
         if spec not in (pack.actions.get(spec.name), pack.reader):
             raise ActionUnknown(f"The pack `{pack.name}` declares no action `{spec.name[:64]}`.")
-        if spec.identity == "customer" and not request.identity.customer:
+        if spec.identity == "customer" and not request.identity.verified:
             raise ActionDenied(f"`{spec.name}` needs a verified customer.", remedy="sign in")
         check_arguments(spec, request.arguments)
         if not self._allowed(pack):
@@ -134,7 +134,7 @@ class ActionRunner:
     def _may_follow(self, request: ActionRequest, name: str) -> None:
         """A followup is code calling code, but the identity rule holds for every declared action."""
         spec = request.pack.actions.get(name)
-        if spec is not None and spec.identity == "customer" and not request.identity.customer:
+        if spec is not None and spec.identity == "customer" and not request.identity.verified:
             raise ActionDenied(f"`{name}` needs a verified customer.", remedy="sign in")
 
     async def _call(

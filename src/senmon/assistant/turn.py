@@ -244,7 +244,7 @@ class _Turn:
                 served.knowledge.search, self.text, k=rules.passages, min_score=rules.min_score
             )
             self.passages = within_budget(found, rules.passage_tokens)
-        customer = ("verified" if self.identity.customer else "not signed in") if rules.customer else None
+        customer = ("verified" if self.identity.verified else "not signed in") if rules.customer else None
         today = self.assistant.today().isoformat() if rules.date else None
         likely = await asyncio.to_thread(self._likely, served)
         message = context_message(self.passages, customer=customer, today=today, likely=likely)
@@ -286,7 +286,9 @@ class _Turn:
     async def _rounds(self, served: ServedPack) -> AsyncGenerator[Event, None]:
         seen: set[str] = set()
         tools = served.pack.manifest.actions.specs
-        first = await read_first(self.assistant.actions, served, self.state, self.identity)
+        first = (
+            None if self.ran else await read_first(self.assistant.actions, served, self.state, self.identity)
+        )
         if first is not None:
             seen.add(signature(first.call))
             async with aclosing(self._act(served, first.call)) as events:

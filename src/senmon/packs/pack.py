@@ -63,7 +63,7 @@ class Pack:
     def reader(self) -> ActionSpec | None:
         """What the server runs on every message, before the model."""
         name = self.manifest.actions.reader
-        return ActionSpec(name=name, description="reads the message", timeout_seconds=2) if name else None
+        return ActionSpec(name=name, description="reads the message", timeout_seconds=5) if name else None
 
     @property
     def released_adapter(self) -> Path:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 import jwt
 
 from senmon.errors import ConfigError, Forbidden, Unauthenticated
-from senmon.messages import Identity
+from senmon.messages import BY_CLASS_CODE, Identity
+from senmon.server.class_codes import ClassBook
 from senmon.server.origins import is_own
 from senmon.server.ports import Workspace
 from senmon.server.sites import SiteRegistry
@@ -58,6 +59,7 @@ class Authenticator:
         self._store = workspace.store
         self._secret = secret
         self.sites = SiteRegistry(workspace.store.sites, secret)
+        self.classes = ClassBook(workspace.settings.home, secret)
         self._key_digests = self._find_key_digests()
         self._host_keys = self._find_host_keys()
 
@@ -240,7 +242,7 @@ def _customer(token: str, keys: tuple[bytes, ...], audience: str) -> tuple[str, 
             raise Unauthenticated(
                 "the customer token lives too long", remedy="sign it with exp at most 1 h ahead"
             )
-        if not str(claims["sub"]):
+        if not str(claims["sub"]) or str(claims["sub"]).startswith(BY_CLASS_CODE):
             break
         return str(claims["sub"])[:256], max(1, left)
     raise Unauthenticated(

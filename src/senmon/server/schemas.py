@@ -36,6 +36,10 @@ class VisitorRequest(Request):
     customer: str | None = Field(
         None, max_length=4096, description="Customer token, signed by the host's site."
     )
+    class_code: str | None = Field(
+        None, max_length=40, description="A teacher's code (`senmon classes`), in place of a customer token."
+    )
+    nickname: str = Field("", max_length=60, description="With a class code: which pupil of the class it is.")
 
 
 class SiteInfo(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
@@ -36,13 +37,14 @@ async def create_visitor(
     request: Request,
     server: Server,
     body: Annotated[VisitorRequest, Body()] = VisitorRequest(
-        site_key=None, refresh_token=None, attempt="", customer=None
+        site_key=None, refresh_token=None, attempt="", customer=None, class_code=None, nickname=""
     ),
 ) -> VisitorToken:
     """A short-lived token, and a refresh token that buys the next one for the same visitor.
 
     With a site key, the page must be one of the site's. With a customer token, the visitor acts as that
-    customer until it expires. Without a site key, a visitor token as Bearer also stays the same visitor.
+    customer until it expires; with a class code and a nickname, as that pupil. Without a site key, a visitor
+    token as Bearer also stays the same visitor.
     """
     server.limits.arrive(address_of(request, server))
     site = await _site(body, request, server)
@@ -51,6 +53,9 @@ async def create_visitor(
     customer, seconds = None, None
     if body.customer is not None:
         customer, seconds = await server.auth.read_customer(body.customer, id, request.headers)
+    elif body.class_code is not None:
+        address, sign_in = address_of(request, server), server.auth.classes.pupil
+        customer = await asyncio.to_thread(sign_in, body.class_code, body.nickname, address)
     elif site is not None and site.require_identity:
         raise identity_required()
     visitor, refresh = await _same_visitor(id, body, request, server)
