@@ -27,6 +27,14 @@ def improve(
     turns: Annotated[
         int, typer.Option(min=20, help="Watch so many turns of the new adapter, against as many before.")
     ] = 200,
+    canary: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=99,
+            help="Serve it to so many of a hundred conversations until it was watched; 0: to all.",
+        ),
+    ] = 0,
     promote: Annotated[bool, typer.Option(help="Serve the adapter when it passes.")] = True,
     retire: Annotated[
         bool,
@@ -61,7 +69,9 @@ def improve(
     from senmon.cli.improve_session import Wish, improved
 
     settings = [*(set or ()), *([f"recipe.budget={budget}"] if budget else ())]
-    wish = Wish(pack, tuple(settings), dry_run, watch, turns, promote, again, hold_out, full, json, retire)
+    wish = Wish(
+        pack, tuple(settings), dry_run, watch, turns, promote, again, hold_out, full, json, retire, canary
+    )
     if not asyncio.run(improved(Settings.load(), wish)):
         raise typer.Exit(1)
 

@@ -45,6 +45,7 @@ class Wish:
     full: bool
     json: bool
     retire: bool = False
+    canary: int = 0
 
 
 async def improved(settings: Settings, wish: Wish) -> bool:
@@ -121,12 +122,22 @@ async def _improve(workspace: Workspace, pack: Pack, store: Store, wish: Wish) -
                 promote=wish.promote,
                 again=wish.again,
                 retire=wish.retire,
+                canary=wish.canary,
             )
     finally:
         for made in engines:
             await made.close()
+    await _announce(store, found)
     _print(found, pack, wish)
     return found.course is None or found.course.phase != "refused"
+
+
+async def _announce(store: Store, found: Improvement) -> None:
+    """To whom it is said by webhook."""
+    course = found.course
+    if course is not None and found.verdict is not None:
+        data = {"pack": course.pack, "version": course.version, "reasons": list(course.reasons)}
+        await store.webhooks.announce(f"gate.{course.phase}", data)
 
 
 def _print(found: Improvement, pack: Pack, wish: Wish) -> None:
@@ -165,6 +176,8 @@ def _ending(course: Course) -> str:
     version = (course.version or "")[:12]
     if course.phase == "promoted":
         return f"{course.pack}@{version} is promoted. Watch it: senmon improve {course.pack} --watch"
+    if course.phase == "canary":
+        return f"{course.pack}@{version} is on trial. A running server watches it, and so does --watch"
     if course.phase == "ready":
         return f"{course.pack}@{version} passed; serve it: senmon adapters promote {course.pack} {version}"
     words = "; ".join(course.reasons)
@@ -257,11 +270,11 @@ def _taught(record: dict[str, Any]) -> str:
 
 async def _watched(workspace: Workspace, pack: str, store: Store, wish: Wish) -> bool:
     """Until the new adapter is kept or rolled back. Stopped, the next watch counts the same turns."""
-    from senmon.improvement.course import read_course
+    from senmon.improvement.course import WATCHED, read_course
     from senmon.improvement.watching import judged
 
     course = read_course(workspace.home, pack)
-    if course is None or course.phase != "promoted":
+    if course is None or course.phase not in WATCHED:
         note("nothing to watch: no improvement of this pack is promoted and unproved")
         return True
     if not wish.json:
@@ -269,7 +282,7 @@ async def _watched(workspace: Workspace, pack: str, store: Store, wish: Wish) ->
     counted = -1
     while True:
         watch, course = await judged(store, workspace.adapters, workspace.home, course, turns=wish.turns)
-        over = course.phase != "promoted"
+        over = course.phase not in WATCHED
         if watch.turns != counted or over:
             counted = watch.turns
             data = {"event": "watch", "phase": course.phase, **watch.to_json()}

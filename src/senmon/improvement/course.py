@@ -14,8 +14,12 @@ from senmon.adapters import durable
 STATE, HISTORY, LOCK = "state.json", "history.jsonl", ".lock"
 #: `taking`: the pack's files are being written. `tuning`, `judging`: as named. The rest are ends; `promoted`
 #: is watched until it is `kept` or `rolled back`.
-Phase = Literal["taking", "tuning", "judging", "refused", "ready", "promoted", "kept", "rolled back"]
+Phase = Literal[
+    "taking", "tuning", "judging", "refused", "ready", "promoted", "canary", "kept", "rolled back"
+]
 UNDER_WAY: tuple[Phase, ...] = ("taking", "tuning", "judging")
+#: What is watched until it is `kept` or `rolled back`. `canary`: only a share of the conversations has it.
+WATCHED: tuple[Phase, ...] = ("promoted", "canary")
 
 
 class Course(BaseModel):

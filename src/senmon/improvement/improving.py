@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from senmon.adapters import Adapter, AdapterStore, durable
+from senmon.adapters.canary import begin_canary
 from senmon.bases.catalog import BaseFiles
 from senmon.dataset.example import Dataset
 from senmon.dataset.loading import load_dataset
@@ -72,8 +73,10 @@ async def improve(
     promote: bool = True,
     again: bool = False,
     retire: bool = False,
+    canary: int = 0,
 ) -> Improvement:
-    """Take what was decided into the pack, tune, judge, and promote when both judges agree.
+    """Take what was decided into the pack, tune, judge, and promote when both judges agree. `canary`: only for so many
+    of a hundred conversations, until it was watched.
 
     Nothing new and nothing under way: nothing is done, unless `again`. Raises TuningInProgress, DataInvalid,
     ConfigError, TuningError, AdapterError, EngineError; the next call goes on from there.
@@ -93,7 +96,7 @@ async def improve(
         course = former if resumed and former else new_course(pack.name)
         if plan.changes or course.phase == "taking":
             pack, course = await _taken(pack, bench, plan, course)
-        return await _judged(pack, bench, plan, course, promote=promote, resumed=resumed)
+        return await _judged(pack, bench, plan, course, promote=promote, canary=canary, resumed=resumed)
 
 
 async def _taken(pack: Pack, bench: Bench, plan: Plan, course: Course) -> tuple[Pack, Course]:
@@ -115,7 +118,7 @@ async def _taken(pack: Pack, bench: Bench, plan: Plan, course: Course) -> tuple[
 
 
 async def _judged(
-    pack: Pack, bench: Bench, plan: Plan, course: Course, *, promote: bool, resumed: bool
+    pack: Pack, bench: Bench, plan: Plan, course: Course, *, promote: bool, canary: int, resumed: bool
 ) -> Improvement:
     pack = await asyncio.to_thread(load_pack, pack.path)
     dataset = await asyncio.to_thread(load_dataset, pack)
@@ -155,6 +158,12 @@ async def _judged(
         )
     elif not promote:
         course = keep(bench.home, course, phase="ready", regressions=found.to_json())
+    elif canary:
+        why = f"improvement {course.id}: gate passed, regressions {found.before} → {found.after}"
+        begin_canary(
+            bench.adapters, pack.name, candidate.version, canary, reason=why, base_digest=bench.base.digest
+        )
+        course = keep(bench.home, course, phase="canary", regressions=found.to_json())
     else:
         why = f"improvement {course.id}: gate passed, regressions {found.before} → {found.after}"
         bench.adapters.promote(pack.name, candidate.version, reason=why, base_digest=bench.base.digest)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from senmon.adapters import AdapterStore
-from senmon.errors import ConfigError
+from senmon.adapters.canary import end_canary, read_canary
+from senmon.errors import AdapterNotFound, ConfigError
 from senmon.evaluation.metrics import Metric, rate
-from senmon.improvement.course import Course, keep
+from senmon.improvement.course import WATCHED, Course, keep
 from senmon.lifecycle import rollback
 from senmon.store.exchanges import Exchange
 from senmon.store.store import Store
@@ -133,35 +135,65 @@ def difference(hits: int, n: int, later_hits: int, later_n: int, z: float = Z) -
 async def judged(
     store: Store, adapters: AdapterStore, home: Path, course: Course, *, turns: int = TURNS
 ) -> tuple[Watch, Course]:
-    """One look, and what follows of it: roll back when a guard metric has fallen, keep after `turns`.
+    """One look, and what follows of it: take it back when a guard metric has fallen, keep it after `turns`.
 
-    What was promoted by hand meanwhile is left alone: the course is over. Raises ConfigError when the course
-    is not one to watch, AdapterError when the rollback fails.
+    What somebody decided by hand meanwhile is left alone: the course is over. Raises ConfigError when the
+    course is not one to watch, AdapterError when the rollback fails.
     """
-    if course.phase != "promoted":
+    if course.phase not in WATCHED:
         raise ConfigError(
             f"there is nothing to watch: the improvement is {course.phase}",
             remedy=f"senmon improve {course.pack}",
         )
     watch = await looked(store, course, turns=turns)
-    promoted = adapters.promoted(course.pack)
-    if promoted is None or promoted.version != course.version:
-        last = (adapters.history(course.pack) or ({},))[-1]
-        if last.get("event") == "rollback" and last.get("before") == course.version:
-            return watch, keep(home, course, phase="rolled back", reasons=(str(last.get("reason", "")),))
-        return watch, keep(home, course, phase="kept", reasons=("another version was promoted meanwhile",))
+    if overtaken := _overtaken(adapters, course):
+        return watch, keep(home, course, **overtaken)
     if watch.fallen:
         words = "; ".join(
             f"{one.name}: {one.before.value:.1%} → {one.after.value:.1%} of {one.after.n} turns"
             for one in watch.fallen
         )
         # A process that dies between the two finds the rollback in the adapters' history next time.
-        rollback(adapters, course.pack, reason=f"improvement {course.id}: {words}")
-        return watch, keep(home, course, phase="rolled back", reasons=(words,))
-    if watch.turns >= turns:
+        _take_back(adapters, course, f"improvement {course.id}: {words}")
+        after = keep(home, course, phase="rolled back", reasons=(words,))
+    elif watch.turns >= turns:
         told = () if watch.guards else (f"nothing to compare with: {watch.compared} turns of the former",)
-        return watch, keep(home, course, phase="kept", reasons=told)
-    return watch, course
+        _keep_for_all(adapters, course)
+        after = keep(home, course, phase="kept", reasons=told)
+    else:
+        return watch, course
+    data = {"pack": course.pack, "version": course.version, "reasons": list(after.reasons)}
+    await store.webhooks.announce(f"gate.{after.phase.replace(' ', '_')}", data)
+    return watch, after
+
+
+def _overtaken(adapters: AdapterStore, course: Course) -> dict[str, Any]:
+    """How the course ends when somebody decided meanwhile, or a process died before it said so."""
+    promoted = adapters.promoted(course.pack)
+    served = promoted.version if promoted else None
+    trial = read_canary(adapters, course.pack) if course.phase == "canary" else None
+    if served == course.version or (trial is not None and trial.version == course.version):
+        return {}
+    last = (adapters.history(course.pack) or ({},))[-1]
+    mine = course.version in (last.get("before"), last.get("version"))
+    if last.get("event") in ("rollback", "canary ended") and mine:
+        return {"phase": "rolled back", "reasons": (str(last.get("reason", "")),)}
+    return {"phase": "kept", "reasons": ("another version was promoted meanwhile",)}
+
+
+def _take_back(adapters: AdapterStore, course: Course, reason: str) -> None:
+    if course.phase == "canary":
+        end_canary(adapters, course.pack, reason=reason, version=course.version or "")
+    else:
+        rollback(adapters, course.pack, reason=reason)
+
+
+def _keep_for_all(adapters: AdapterStore, course: Course) -> None:
+    """What was on trial is everybody's. Promoted first: a process that dies between serves the same to all."""
+    if course.phase == "canary" and course.version:
+        adapters.promote(course.pack, course.version, reason=f"improvement {course.id}: passed its trial")
+        with suppress(AdapterNotFound):
+            end_canary(adapters, course.pack, reason="promoted", version=course.version)
 
 
 def _short(version: str | None) -> str | None:
