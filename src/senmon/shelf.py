@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senmon.adapters import Adapter, stale
+from senmon.adapters.canary import read_canary
 from senmon.assistant import Catalog, ServedPack
+from senmon.assistant.catalog import Trial
 from senmon.checks.protocol import Check
 from senmon.checks.registry import build_checks
 from senmon.dataset.example import Dataset
@@ -105,7 +107,25 @@ class Shelf:
             prefix_digest=prepared.prefix_digest,
             stale=stale(adapter, *digests) if adapter else (),
             policy=policy,
+            trial=self._trial(pack, problems),
         )
+
+    def _trial(self, pack: Pack, problems: list[str]) -> Trial | None:
+        """The version on trial; None, and so the promoted one for everybody, when it does not fit."""
+        store = self._workspace.adapters
+        canary = read_canary(store, pack.name)
+        if canary is None:
+            return None
+        try:
+            adapter = store.get(pack.name, canary.version)
+            store.verify(adapter)
+        except AdapterError as error:
+            problems.append(f"{pack.name}: on trial: {error}")
+            return None
+        if adapter.card.base_digest != self._base_digest:
+            problems.append(f"{pack.name}: the version on trial belongs to another base")
+            return None
+        return Trial(adapter, canary.share, self._policy(adapter, problems))
 
     def _policy(self, adapter: Adapter, problems: list[str]) -> Policy | None:
         """What the adapter was tuned beside; without it (another sentence encoder) it still answers."""

@@ -3,6 +3,7 @@
 home/adapters/<pack>/<version>/            PEFT folder + senmon.json + README.md, never changed
 home/adapters/<pack>/<version>.verdicts.jsonl   gate verdicts, append-only
 home/adapters/<pack>/promoted.json         current version and the ones before it
+home/adapters/<pack>/canary.json           a version on trial (see `canary.py`)
 home/adapters/<pack>/history.jsonl         promotions and rollbacks, append-only
 """
 
@@ -95,14 +96,15 @@ class AdapterStore:
         return durable.read_lines(self._root(pack) / "history.jsonl")
 
     def stamp(self) -> tuple[tuple[str, int, int, int], ...]:
-        """A value that changes with any promotion or rollback of any pack; costs one stat per pack."""
+        """A value that changes with any promotion, rollback or trial of any pack; two stats per pack."""
         marks = []
-        for path in sorted(self.folder.glob("*/promoted.json")):
+        names = ("promoted.json", "canary.json")
+        for path in sorted(each for name in names for each in self.folder.glob(f"*/{name}")):
             try:
                 state = path.stat()
             except FileNotFoundError:
                 continue
-            marks.append((path.parent.name, state.st_mtime_ns, state.st_size, state.st_ino))
+            marks.append((f"{path.parent.name}/{path.name}", state.st_mtime_ns, state.st_size, state.st_ino))
         return tuple(marks)
 
     def verify(self, adapter: Adapter) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from senmon.adapters import Adapter
+from senmon.adapters.canary import chosen
 from senmon.checks.protocol import Check
 from senmon.knowledge import Knowledge
 from senmon.messages import Message
@@ -16,6 +17,15 @@ from senmon.policy.model import Policy
 from senmon.routing.router import Router
 
 Status = Literal["ready", "untuned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An adapter that answers `share` of a hundred conversations in the promoted one's place."""
+
+    adapter: Adapter
+    share: int
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class ServedPack:
     prefix_digest: str = ""
     stale: tuple[str, ...] = ()
     policy: Policy | None = None
+    trial: Trial | None = None
 
     @property
     def status(self) -> Status:
@@ -49,6 +60,15 @@ class Catalog:
     packs: Mapping[str, ServedPack] = field(default_factory=dict)
     router: Router | None = None
     problems: tuple[str, ...] = ()
+
+    def of(self, conversation: str) -> Catalog:
+        """What this conversation is served: the version on trial, where it is one of its."""
+        on_trial = {
+            name: replace(served, adapter=served.trial.adapter, policy=served.trial.policy)
+            for name, served in self.packs.items()
+            if served.trial and chosen(conversation, served.trial.adapter.version, served.trial.share)
+        }
+        return replace(self, packs={**self.packs, **on_trial}) if on_trial else self
 
     def only(self, packs: Collection[str] | None) -> Catalog:
         """What a site is served that has chosen some packs; None: everything."""

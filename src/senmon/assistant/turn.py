@@ -95,7 +95,7 @@ class Assistant:
         `conversation` ends before `text`, or with it. One of `packs` may answer (None: of all); `pinned`
         names it, PackNotFound before the first event. Later failures come as an `error` event.
         """
-        catalog = self.catalog().only(packs)
+        catalog = self.catalog().only(packs).of(conversation.id)
         if pinned is not None and pinned not in catalog.packs:
             known = ", ".join(sorted(catalog.packs)) or "none"
             raise PackNotFound(f"no pack {pinned!r} is served", remedy=f"packs served: {known}")
