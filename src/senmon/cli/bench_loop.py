@@ -41,7 +41,9 @@ def loop(
     examples: Annotated[int, typer.Option(min=4, max=60, help="Examples of an intent in the pack.")] = 24,
     held_out: Annotated[int, typer.Option(min=4, max=60, help="Questions of each held-out suite.")] = 20,
     epochs: Annotated[float, typer.Option(min=0.5, help="Passes over the data.")] = 4.0,
-    keep: Annotated[Path | None, typer.Option(help="An empty folder in which all of it stays.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder in which all of it stays; an adapter there is used again.")
+    ] = None,
     page: Annotated[Path | None, typer.Option(help="Page to put the table into.")] = None,
     json: Json = False,
 ) -> None:
@@ -89,8 +91,8 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="senmon-loop-") as folder:
             yield Path(folder)
         return
-    if keep.exists() and any(keep.iterdir()):
-        raise ConfigError(f"{keep} is not empty", remedy="name a new folder")
+    if (keep / "home" / "senmon.db").exists():
+        raise ConfigError(f"{keep} holds a loop that was run", remedy="name a new folder")
     keep.mkdir(parents=True, exist_ok=True)
     yield keep.absolute()
 
@@ -143,6 +145,11 @@ class Rig:
     # --- the steps
 
     def _tune(self, name: str) -> str:
+        from senmon.adapters import AdapterStore
+
+        tuned = AdapterStore(self.home).promoted(name)
+        if tuned is not None:
+            return tuned.version[:12]
         told = self._command("tune", name, "--json", *self._recipe())
         return str(told[-1].get("version") or told[-1]["adapter"])[:12]
 

@@ -69,9 +69,8 @@ def improve(
     from senmon.cli.improve_session import Wish, improved
 
     settings = [*(set or ()), *([f"recipe.budget={budget}"] if budget else ())]
-    wish = Wish(
-        pack, tuple(settings), dry_run, watch, turns, promote, again, hold_out, full, json, retire, canary
-    )
+    chosen = (dry_run, watch, turns, promote, again, hold_out, full, json, retire, canary)
+    wish = Wish(pack, tuple(settings), *chosen)
     if not asyncio.run(improved(Settings.load(), wish)):
         raise typer.Exit(1)
 

@@ -75,8 +75,9 @@ async def improve(
     retire: bool = False,
     canary: int = 0,
 ) -> Improvement:
-    """Take what was decided into the pack, tune, judge, and promote when both judges agree. `canary`: only for so many
-    of a hundred conversations, until it was watched.
+    """Take what was decided into the pack, tune, judge, and promote when both judges agree.
+
+    `canary`: of a hundred conversations only so many get it, until it was watched.
 
     Nothing new and nothing under way: nothing is done, unless `again`. Raises TuningInProgress, DataInvalid,
     ConfigError, TuningError, AdapterError, EngineError; the next call goes on from there.

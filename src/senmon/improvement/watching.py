@@ -189,7 +189,7 @@ def _take_back(adapters: AdapterStore, course: Course, reason: str) -> None:
 
 
 def _keep_for_all(adapters: AdapterStore, course: Course) -> None:
-    """What was on trial is everybody's. Promoted first: a process that dies between serves the same to all."""
+    """What was on trial is everybody's. Promoted first, so that a process that dies between serves it."""
     if course.phase == "canary" and course.version:
         adapters.promote(course.pack, course.version, reason=f"improvement {course.id}: passed its trial")
         with suppress(AdapterNotFound):

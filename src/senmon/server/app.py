@@ -42,6 +42,7 @@ from senmon.server.retention import retain
 from senmon.server.runs import IDLE_SECONDS, RunManager
 from senmon.server.secret import load_secret
 from senmon.server.services import Services
+from senmon.server.watching import watch
 from senmon.server.webhooks import chatwoot
 from senmon.server.webhooks.courier import Courier, stopped
 from senmon.settings import Settings
@@ -60,7 +61,8 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
         redoc_url=None,
         lifespan=_lifespan(workspace, idle_seconds),
     )
-    rooms = (visitors, classes, native, conversation_events, handovers, endings, articles, packs, openai, rasa, chatwoot, health)
+    people = (visitors, classes, native, conversation_events, handovers, endings, articles)
+    rooms = (*people, packs, openai, rasa, chatwoot, health)
     for room in rooms:
         app.include_router(room.router)
     if settings.demo and settings.loopback:
@@ -104,14 +106,17 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             await workspace.stop()
             raise
         app.state.services = services
+        home = workspace.settings.home.expanduser().absolute()
         forgetting = asyncio.create_task(retain(workspace.store, workspace.settings.retention_days))
-        master = load_secret(workspace.settings.home.expanduser().absolute())
+        master = load_secret(home)
         courier = asyncio.create_task(Courier(workspace.store, workspace.settings, master).run())
+        watching = asyncio.create_task(watch(workspace.store, home))
         try:
             yield
         finally:
             forgetting.cancel()
-            await stopped(courier)
+            for task in (courier, watching):
+                await stopped(task)
             await services.close()
             await workspace.stop()
 
