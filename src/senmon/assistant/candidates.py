@@ -31,6 +31,11 @@ def candidates(tools: Sequence[ActionSpec], messages: Sequence[Message]) -> Mapp
     }
 
 
+def matches_in(pattern: str, text: str) -> tuple[str, ...]:
+    """The matches of an argument's pattern in one text."""
+    return _matches(pattern, (Message("user", text),))
+
+
 def _all_matches(patterns: Sequence[str], messages: Sequence[Message]) -> tuple[str, ...]:
     """Actions may share an argument's name: then the matches of each one's pattern."""
     found = {value: None for pattern in patterns for value in _matches(pattern, messages)}

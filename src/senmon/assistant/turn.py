@@ -34,7 +34,8 @@ from senmon.assistant.language import foreign_language
 from senmon.assistant.offers import accepts_offer, handoff_reply
 from senmon.assistant.provenance import provenance
 from senmon.assistant.release import Splitter
-from senmon.assistant.window import likely_moves, turn_alone, window
+from senmon.assistant.window import earlier, window
+from senmon.assistant.wishes import Agenda
 from senmon.checks.protocol import CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
 from senmon.errors import ActionDenied, PackNotFound, PromptTooLong, SenmonError
@@ -52,7 +53,7 @@ from senmon.messages import (
 )
 from senmon.packs.manifest import ActionSpec
 from senmon.rendering import context_message, fill_references, flatten_facts, result_message
-from senmon.routing.router import REMEMBERED, RouteChoice
+from senmon.routing.router import RouteChoice
 
 MAX_ROUNDS = 4
 MAX_REPAIRS = 2
@@ -138,7 +139,8 @@ class _Turn:
     call: ToolCall | None = None
     trims: int = 0
     ended: bool = False
-    alone: bool = False
+    agenda: Agenda = field(default_factory=Agenda)
+    must: bool = False
     ran: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
@@ -169,10 +171,20 @@ class _Turn:
         else:
             for event in await self._ground(self.served):
                 yield event
-            async with aclosing(self._rounds(self.served)) as events:
+            async with aclosing(self._answer(self.served)) as events:
                 async for event in events:
                     yield event
         yield self._done()
+
+    async def _answer(self, served: ServedPack) -> AsyncGenerator[Event, None]:
+        """What is wanted, one after the other."""
+        for wish in self.agenda.wishes:
+            self.agenda.begin(wish, self.state.of(served.pack.name), self.state.pending)
+            async with aclosing(self._rounds(served)) as events:
+                async for event in events:
+                    yield event
+            if self.ended:
+                return
 
     async def _blocked(self) -> Verdict | None:
         """What forbids any reply to this message. Where no pack answers, each pack's checks are heard:
@@ -202,7 +214,7 @@ class _Turn:
         router = self.catalog.router
         if router is None:
             return self.emit("route", {"pack": None, "reason": "no router"})
-        choice = await asyncio.to_thread(router.route, self.text, self.state.pack, self._earlier())
+        choice = await asyncio.to_thread(router.route, self.text, self.state.pack, earlier(self.state))
         self.choice = choice = await self._kept(choice)
         self.served = self.catalog.packs.get(choice.pack) if choice.pack else None
         data = {
@@ -224,17 +236,6 @@ class _Turn:
         kept = first is not None and first.keep
         return replace(choice, pack=mine.pack.name, reason="an answer to this pack") if kept else choice
 
-    def _earlier(self) -> tuple[str, ...]:
-        """What the user said to the conversation's pack just before, back to the last change of pack."""
-        said = zip(self.state.messages[:-1], self.state.owners[:-1], strict=False)
-        mine: list[str] = []
-        for message, owner in reversed(tuple(said)):
-            if owner not in ("", self.state.pack) or len(mine) == REMEMBERED:
-                break
-            if message.role == "user":
-                mine.append(message.content)
-        return tuple(reversed(mine))
-
     # --- what the model gets to see this turn
 
     async def _ground(self, served: ServedPack) -> list[Event]:
@@ -246,26 +247,20 @@ class _Turn:
             self.passages = within_budget(found, rules.passage_tokens)
         customer = ("verified" if self.identity.verified else "not signed in") if rules.customer else None
         today = self.assistant.today().isoformat() if rules.date else None
-        likely = await asyncio.to_thread(self._likely, served)
+        messages, manifest = self.state.of(served.pack.name), served.pack.manifest
+        self.agenda = await asyncio.to_thread(Agenda.of, served.policy, manifest, messages)
+        likely = self.agenda.moves
         message = context_message(self.passages, customer=customer, today=today, likely=likely)
         if message is None:
             return []
         private = {"messages": [message.to_json()], "facts": flatten_facts({}, self.passages)}
         return [self.emit("passages", {"items": [passage.to_json() for passage in self.passages]}, private)]
 
-    def _likely(self, served: ServedPack) -> tuple[str, ...]:
-        """What the pack's own conversations make likely here; notes whether the turn stands alone."""
-        if served.policy is None:
-            return ()
-        rules, messages = served.pack.manifest.context, self.state.of(served.pack.name)
-        moves, self.alone = likely_moves(served.policy, rules, messages)
-        return moves
-
     async def _request(
         self, served: ServedPack, tools: tuple[ActionSpec, ...], attempt: int
     ) -> GenerateRequest:
-        messages = self.state.of(served.pack.name)
-        messages = turn_alone(messages) if self.alone else messages
+        whole = self.state.of(served.pack.name)
+        messages = self.agenda.view(whole)
         caller = (Message("system", self.system[:CALLER_SYSTEM_CHARS]),) if self.system else ()
         sampling = self.assistant.sampling
         if attempt:
@@ -277,8 +272,9 @@ class _Turn:
             adapter=served.adapter,
             tools=tools,
             candidates=await asyncio.to_thread(candidates, tools, messages),
-            released=self.state.pending.rstrip(),
+            released=self.agenda.released(whole, self.state.pending),
             sampling=sampling,
+            must_call=self.must,
         )
 
     # --- generate, act, generate again
@@ -286,9 +282,7 @@ class _Turn:
     async def _rounds(self, served: ServedPack) -> AsyncGenerator[Event, None]:
         seen: set[str] = set()
         tools = served.pack.manifest.actions.specs
-        first = (
-            None if self.ran else await read_first(self.assistant.actions, served, self.state, self.identity)
-        )
+        first = None if self.ran else await read_first(self.assistant.actions, served, self.state, self.identity)
         if first is not None:
             seen.add(signature(first.call))
             async with aclosing(self._act(served, first.call)) as events:
@@ -297,7 +291,9 @@ class _Turn:
             if self.ended:
                 return
         for number in range(MAX_ROUNDS):
-            offered = tools if number < MAX_ROUNDS - 1 else ()
+            offered, self.must = tools if number < MAX_ROUNDS - 1 else (), False
+            if number == 0 and first is None:
+                offered, self.must = self.agenda.wish.offered(tools)
             try:
                 async with aclosing(self._generate(served, offered)) as events:
                     async for event in events:
@@ -371,7 +367,7 @@ class _Turn:
                         yield chunk
                 return
             except PromptTooLong:
-                messages = self.state.of(self.served.pack.name) if self.served else self.state.messages
+                messages = self.agenda.view(self.state.of(self.served.pack.name) if self.served else ())
                 before, self.trims = window(messages, self.trims), self.trims + 1
                 after = window(messages, self.trims)
                 if after == before:

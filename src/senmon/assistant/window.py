@@ -2,31 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
-from senmon.messages import Message
-from senmon.packs.manifest import ContextRules
-from senmon.policy.model import Policy
-from senmon.policy.situation import Situation, situation
-from senmon.routing.continuation import continuation, refers_back
-
-Moves: TypeAlias = tuple[str, ...]
-
-
-def likely_moves(policy: Policy, rules: ContextRules, messages: Sequence[Message]) -> tuple[Moves, bool]:
-    """What the last user message makes likely, and whether it is to be answered by itself.
-
-    A small model takes whatever follows a talk about an order for a part of it. So a message that says
-    clearly by itself what it wants, and does not point back, is answered as if it came first, where the pack
-    allows.
-    """
-    here = situation(messages)
-    if rules.alone and here.before and not continuation(here.text) and not refers_back(here.text):
-        itself = policy.likely(Situation(here.text))
-        if len(itself) == 1 and itself[0].split()[0] in rules.alone:
-            return itself, True
-    return policy.likely(here), False
+from senmon.messages import Conversation, Message
+from senmon.routing.router import REMEMBERED
 
 
 def turn_alone(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -42,3 +19,15 @@ def window(messages: tuple[Message, ...], trims: int) -> tuple[Message, ...]:
         return messages
     keep = max(1, len(starts) >> trims)
     return messages[starts[-keep] :]
+
+
+def earlier(state: Conversation) -> tuple[str, ...]:
+    """What the user said to the conversation's pack just before, back to the last change of pack."""
+    said = zip(state.messages[:-1], state.owners[:-1], strict=False)
+    mine: list[str] = []
+    for message, owner in reversed(tuple(said)):
+        if owner not in ("", state.pack) or len(mine) == REMEMBERED:
+            break
+        if message.role == "user":
+            mine.append(message.content)
+    return tuple(reversed(mine))

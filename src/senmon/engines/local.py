@@ -143,7 +143,7 @@ class LocalEngine:
             )
         adapter = self._pool.get(request.adapter) if request.adapter else None
         matcher = self._grammars.compile(allowed_calls(request.tools, request.candidates))
-        return Job(ids, adapter, request.sampling, matcher, outbox)
+        return Job(ids, adapter, request.sampling, matcher, outbox, request.must_call)
 
     def _make_batch(self, scheduler: Scheduler) -> Batch:
         return Batch(

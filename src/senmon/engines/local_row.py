@@ -23,13 +23,14 @@ _WORTH_A_PASS = 4
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A prepared request. `matcher` None: nothing may be called."""
+    """A prepared request. `matcher` None: nothing may be called. `must_call`: a call comes first."""
 
     ids: tuple[int, ...]
     adapter: LoadedAdapter | None
     sampling: Sampling
     matcher: CallMatcher | None
     outbox: Outbox
+    must_call: bool = False
 
     @property
     def space(self) -> str:
@@ -73,6 +74,8 @@ class Row:
             allowed = self._call.allowed(len(logits)).to(logits.device)
             logits.masked_fill_(~allowed, -torch.inf)
         elif self.job.matcher is not None and start_logit is not None:
+            if self.job.must_call and not self.written:
+                logits.fill_(-torch.inf)
             logits[self._vocabulary.tool_start] = start_logit
 
     def take(self, token: int) -> Chunk | None:

@@ -129,6 +129,7 @@ class OpenAIEngine:
         }
         if allowed:
             body |= {"tools": wire_tools(allowed), "parallel_tool_calls": False}
+            body |= {"tool_choice": "required"} if request.must_call else {}
         if request.released:
             body["messages"].append({"role": "assistant", "content": request.released})
             if self._vllm:

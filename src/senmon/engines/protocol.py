@@ -30,6 +30,7 @@ class GenerateRequest:
     `messages` starts with the pack's static prefix (`rendering.prefix`). `adapter` None is the bare base.
     `released` is assistant text that was sent already: generation goes on from it. `tools` may be called;
     empty forbids calls. `candidates[argument]` lists the only values that this argument may take.
+    `must_call`: the reply begins with a call, where one is possible.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +39,7 @@ class GenerateRequest:
     candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     released: str = ""
     sampling: Sampling = Sampling()
+    must_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,14 @@ class ContextRules(Strict):
         description="Moves (actions, `answer`) that need nothing said before: a message that makes one of "
         "them clearly likely by itself is answered without the earlier turns. Needs `likely`.",
     )
+    bind: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="From this probability on a likely action, or `answer`, is what a reply begins with, and "
+        "a message of several such wishes, each with its own value, is answered wish by wish; 0: the model "
+        "decides. Needs `likely`.",
+    )
 
 
 class ActionSpec(Strict):
