@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from senmon.bases.catalog import BaseFiles
+from senmon.dataset.example import Example
 from senmon.dataset.loading import load_dataset
 from senmon.errors import ConfigError
 from senmon.packs.loader import load_pack
-from senmon.readiness.learning_curve import RUNS, fit, interval, learning_curve
+from senmon.readiness.learning_curve import RUNS, _affordable, fit, interval, learning_curve
 from senmon.readiness.plots import curve_plot
 
 SIZES = np.array([100.0, 100, 200, 200, 400])
@@ -82,3 +84,19 @@ def test_too_little_data_is_refused(
     pack = load_pack(pack_folder("shop"))
     with pytest.raises(ConfigError, match="no curve"):
         learning_curve(pack, load_dataset(pack), base=tiny_base, work=tmp_path / "work")
+
+
+@pytest.mark.parametrize(("seconds", "minutes", "kept"), [(0.0, 10, 100), (1.0, 10, 30), (0.2, 10, 75)])
+def test_a_slow_machine_measures_fewer_held_out_examples(
+    monkeypatch: pytest.MonkeyPatch, pack_folder: Callable[..., Path], seconds: float, minutes: int, kept: int
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("senmon.readiness.learning_curve.time.monotonic", lambda: clock[0])
+    (one, *_) = load_dataset(load_pack(pack_folder("shop"))).examples
+    held = [replace(one, id=f"e{number}", intent=f"i{number % 4}") for number in range(100)]
+
+    def measure(some: Sequence[Example]) -> None:
+        clock[0] += seconds * len(some)
+
+    assert len(_affordable(held, minutes, measure)) == kept
+    assert _affordable(held, None, measure) is held

@@ -207,7 +207,7 @@ def _suggested(report: Readiness) -> Table:
         said.append(f"\n{one.why}", style="not bold")
         for example in one.examples[:EXAMPLES]:
             said.append(f"\n  · {example}", style="not bold cyan")
-        table.add_row(f"+{one.points:.1f}", said)
+        table.add_row(one.worth.removesuffix(" points"), said)
     return table
 
 

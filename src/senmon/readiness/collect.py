@@ -36,6 +36,13 @@ SEVERAL_TURNS = 0.15
 EACH = 6
 #: Shorter requests look silly in a frame.
 FEW_WORDS = 4
+#: A word that fewer requests have may be a slip of the pen.
+COMMON_WORD = 3
+_OPENING = re.compile(
+    r"^(?:(?:hi there|hey there|hi|hello|hey|well|so|ok|okay|um|just wondering|quick question|one thing|sorry)\b[\s,.:!–-]*)+",
+    re.I,
+)
+_MOOD = re.compile(r"[!?.]{2}|!|[:;]-?[()]|[^\w\s.,;:?'’“”\"()/%€$£+*=-]")
 #: A shorter description of an action says too little to ask for it.
 FEWEST_WORDS = 3
 #: Frames that any request can stand in: other openings, other lengths, other moods.
@@ -68,18 +75,24 @@ class Suggestion:
     examples: tuple[str, ...] = ()
     kind: str = ""
 
+    @property
+    def worth(self) -> str:
+        """For people: what the score gains."""
+        return f"+{self.points:.1f} points" if self.points >= 0.05 else "under 0.1 points"
+
 
 def suggestions(
     pack: Pack, dataset: Dataset, evidence: Evidence, missing: Uncovered, score: Score
 ) -> tuple[Suggestion, ...]:
     """The most worthwhile first."""
+    requests = Requests.of(dataset)
     found = (
         *_repairs(evidence, score),
-        *_thin(dataset, evidence, score),
-        *_narrow(dataset, evidence, score),
+        *_thin(requests, evidence, score),
+        *_narrow(requests, evidence, score),
         *_blurred(evidence, score),
-        *_uncovered(pack, dataset, missing, score),
-        *_proof(pack, dataset, evidence, score),
+        *_uncovered(pack, dataset, evidence, missing, score),
+        *_proof(pack, dataset, requests, evidence, score),
         *_follow_ups(dataset, evidence),
     )
     return tuple(sorted(found, key=lambda one: -one.points))
@@ -114,7 +127,7 @@ def _gain(score: Score, part: str, share: float) -> float:
     return round(score.weight(part) * share, 2)
 
 
-def _thin(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+def _thin(known: Requests, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
     wanting = {name: count for name, count in evidence.requests.items() if count < ENOUGH_REQUESTS}
     for name, count in sorted(wanting.items(), key=lambda pair: pair[1])[:EACH]:
         more = ENOUGH_REQUESTS - count
@@ -122,20 +135,46 @@ def _thin(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Sugges
         why = f"It has {count} different training requests; {ENOUGH_REQUESTS} are enough."
         if count < FEW_REQUESTS:
             why += " With fewer than 8 the router guesses."
-        requests = _requests(dataset, name)
         yield Suggestion(
-            f"Collect {more} more different requests for “{name}”",
+            f"Collect {more} more different request{'s' if more > 1 else ''} for “{name}”",
             why,
             _gain(score, "volume", share),
-            tuple(islice(reworded(requests), EXAMPLES)),
+            tuple(islice(reworded(known.plainest(name)), EXAMPLES)),
             "thin_intent",
         )
 
 
-def _requests(dataset: Dataset, intent: str) -> list[str]:
-    """Different requests of an intent, the shortest first: they take a frame best."""
-    unique = {core(one.request): one.request for one in dataset.split("train") if one.intent == intent}
-    return sorted(unique.values(), key=lambda text: (len(text), text))
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The training requests by intent, and in how many of them each word stands."""
+
+    by_intent: Mapping[str, Mapping[str, str]]
+    words: Mapping[str, int]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Requests:
+        groups: dict[str, dict[str, str]] = defaultdict(dict)
+        words: Counter[str] = Counter()
+        for example in dataset.split("train"):
+            groups[example.intent][core(example.request)] = example.request
+        for group in groups.values():
+            for text in group.values():
+                words.update(set(split(text)))
+        return cls(groups, words)
+
+    def plainest(self, intent: str) -> list[str]:
+        """Different requests of an intent, those that take a frame best first: without slips (words that
+        hardly any other request has), without moods, short."""
+        texts = {" ".join(_OPENING.sub("", text).split()) for text in self.by_intent.get(intent, {}).values()}
+        return sorted(filter(None, texts), key=self._order)
+
+    def _order(self, text: str) -> tuple[bool, bool, int, int, str]:
+        slips = self._slips(text)
+        return slips > 0, len(text.split()) <= FEW_WORDS, slips, len(text), text
+
+    def _slips(self, text: str) -> int:
+        rare = sum(self.words.get(word, 0) < COMMON_WORD for word in set(split(text)) if word.isalpha())
+        return rare + bool(_MOOD.search(text)) + text.isupper()
 
 
 def reworded(requests: Sequence[str]) -> Iterator[str]:
@@ -153,7 +192,7 @@ def reworded(requests: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _narrow(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+def _narrow(known: Requests, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
     """Intents with enough requests that all say much the same."""
     spreads = evidence.meaning.spreads if evidence.meaning else ()
     narrow = [one for one in spreads if one.clusters < ENOUGH_CLUSTERS and one.sampled >= FEW_REQUESTS]
@@ -165,7 +204,7 @@ def _narrow(dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Sugg
             f"words, "
             "other values. Other situations and other kinds of people are missing.",
             _gain(score, "meaning", share),
-            tuple(f"not like: {text}" for text in _requests(dataset, one.intent)[:3]),
+            tuple(f"not like: {text}" for text in known.plainest(one.intent)[:3]),
             "narrow_intent",
         )
 
@@ -191,7 +230,9 @@ def _blurred(evidence: Evidence, score: Score) -> Iterator[Suggestion]:
     )
 
 
-def _uncovered(pack: Pack, dataset: Dataset, missing: Uncovered, score: Score) -> Iterator[Suggestion]:
+def _uncovered(
+    pack: Pack, dataset: Dataset, evidence: Evidence, missing: Uncovered, score: Score
+) -> Iterator[Suggestion]:
     coverage = missing.coverage
     parts = sum(1 for _, there in (coverage.actions, coverage.arguments, coverage.articles) if there) or 1
     shown = {call.name for one in dataset.split("train") for m in one.messages for call in m.tool_calls}
@@ -205,7 +246,7 @@ def _uncovered(pack: Pack, dataset: Dataset, missing: Uncovered, score: Score) -
                 "uncovered_action",
             )
     yield from _for_values(dataset, missing, score, parts)
-    yield from _for_articles(pack, dataset, missing, score, parts)
+    yield from _for_articles(pack, evidence, missing, score, parts)
 
 
 def _purpose(name: str, description: str) -> str:
@@ -257,10 +298,9 @@ def _with_values(dataset: Dataset, action: str, argument: str, values: Sequence[
 
 
 def _for_articles(
-    pack: Pack, dataset: Dataset, missing: Uncovered, score: Score, parts: int
+    pack: Pack, evidence: Evidence, missing: Uncovered, score: Score, parts: int
 ) -> Iterator[Suggestion]:
-    train = "\n".join(m.content for one in dataset.split("train") for m in one.messages if m.role == "tool")
-    unused = [article for article in pack.articles if article.text.strip() not in train]
+    unused = [article for article in pack.articles if article.id in evidence.counts.unused_articles]
     for article in unused[:EACH]:
         points = _gain(score, "coverage", 1 / missing.coverage.articles[1] / parts)
         yield Suggestion(
@@ -290,10 +330,12 @@ def _questions(article: Article) -> tuple[str, ...]:
     ]
 
 
-def _proof(pack: Pack, dataset: Dataset, evidence: Evidence, score: Score) -> Iterator[Suggestion]:
+def _proof(
+    pack: Pack, dataset: Dataset, known: Requests, evidence: Evidence, score: Score
+) -> Iterator[Suggestion]:
     held = evidence.counts.splits["valid"] + evidence.counts.splits["test"]
     fewest = sorted(evidence.requests, key=lambda name: evidence.requests[name])[:EXAMPLES]
-    asked = tuple(next(reworded(_requests(dataset, name)), "") for name in fewest)
+    asked = tuple(next(reworded(known.plainest(name)), "") for name in fewest)
     if evidence.items < ENOUGH_ITEMS:
         yield Suggestion(
             f"Write {ENOUGH_ITEMS - evidence.items} more evaluation items",
@@ -324,76 +366,12 @@ def _proof(pack: Pack, dataset: Dataset, evidence: Evidence, score: Score) -> It
 
 
 _COMMON = frozenset(
-    [
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "how",
-        "why",
-        "have",
-        "has",
-        "had",
-        "with",
-        "from",
-        "about",
-        "does",
-        "your",
-        "there",
-        "this",
-        "that",
-        "into",
-        "after",
-        "before",
-        "still",
-        "just",
-        "only",
-        "more",
-        "much",
-        "many",
-        "long",
-        "some",
-        "them",
-        "they",
-        "then",
-        "than",
-        "also",
-        "been",
-        "being",
-        "please",
-        "thanks",
-        "thank",
-        "hello",
-        "help",
-        "want",
-        "need",
-        "tell",
-        "know",
-        "like",
-        "make",
-        "take",
-        "give",
-        "find",
-        "look",
-        "order_id",
-        "each",
-        "every",
-        "total",
-        "will",
-        "were",
-        "other",
-        "another",
-        "same",
-        "first",
-        "many",
-        "assistance",
-        "trying",
-        "using",
-        "could",
-        "would",
-        "should",
-    ]
+    split(
+        "what when where which who how why have has had with from about does your there this that into after "
+        "before still just only more much many long some them they then than also been being please thanks "
+        "thank hello help want need tell know like make take give find look order_id each every total will "
+        "were other another same first assistance trying using could would should "
+    )
 )
 
 

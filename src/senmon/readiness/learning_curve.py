@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 RUNS = ((0.25, 0), (0.25, 1), (0.5, 0), (0.5, 1), (1.0, 0))
 #: A budget counts whole minutes: below this the runs could not get time in proportion.
 LEAST_MINUTES = 10
-MOST_HELD_OUT = 150
+MOST_HELD_OUT, LEAST_HELD_OUT = 150, 30
+#: Measuring may take this share of the minutes; what the plans of the runs leave free.
+MEASURING = 0.15
 FEWEST_HELD_OUT, FEWEST_TRAINED = 8, 16
 DRAWS = 400
 #: Asymptotes that are tried, as shares of the lowest loss; exponents stay between these.
@@ -140,6 +142,7 @@ def learning_curve(
     points, losses = [], []
     try:
         report(0, len(RUNS), "the untuned base")
+        held = _affordable(held, minutes, lambda some: heldout_losses(base, None, pack, some, device=device))
         untuned = heldout_losses(base, None, pack, held, device=device)
         for number, (share, run) in enumerate(RUNS, start=1):
             report(number, len(RUNS), f"{share:.0%} of the examples")
@@ -153,6 +156,20 @@ def learning_curve(
         shutil.rmtree(work, ignore_errors=True)
     weights = untuned.tokens.astype(np.float64)
     return _curve(points, np.stack(losses), weights, untuned.mean, time.monotonic() - began)
+
+
+def _affordable(
+    held: Sequence[Example], minutes: int | None, measure: Callable[[Sequence[Example]], object]
+) -> Sequence[Example]:
+    """So many of `held`, evenly over intents, as can be measured once more than there are runs in their share
+    of the time: the pace is that of the first few."""
+    if minutes is None or len(held) <= LEAST_HELD_OUT:
+        return held
+    began = time.monotonic()
+    measure(held[:FEWEST_HELD_OUT])
+    pace = (time.monotonic() - began) / FEWEST_HELD_OUT
+    most = int(MEASURING * 60 * minutes / (len(RUNS) + 1) / max(pace, 1e-6))
+    return spread_examples(held, limit=max(LEAST_HELD_OUT, most))
 
 
 def _recipe(recipe: RecipeSpec, share: float, run: int, minutes: int | None) -> RecipeSpec:

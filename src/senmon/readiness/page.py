@@ -99,7 +99,7 @@ def _next_step(report: Readiness) -> Iterator[str]:
     for one in report.suggestions:
         if wanted <= 0:
             break
-        yield f"{text(one.title)} <span class=points>+{one.points:.1f}</span>"
+        yield f"{text(one.title)} <span class=points>{one.worth}</span>"
         wanted -= one.points
 
 
@@ -113,7 +113,7 @@ def _suggestions(report: Readiness) -> str:
         examples = "".join(f"<li>{text(example)}</li>" for example in one.examples)
         shown = f"<ul class=said>{examples}</ul>" if examples else ""
         rows.append(
-            f"<li><h3>{text(one.title)} <span class=points>+{one.points:.1f} points</span></h3><p>{text(one.why)}</p>{shown}</li>"
+            f"<li><h3>{text(one.title)} <span class=points>{one.worth}</span></h3><p>{text(one.why)}</p>{shown}</li>"
         )
     return _section(
         "What to do next",
