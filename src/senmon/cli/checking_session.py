@@ -199,6 +199,8 @@ def _counted(count: int, name: str) -> str:
 
 
 def _suggested(report: Readiness) -> Table:
+    from senmon.readiness.worth import worth
+
     table = Table(
         "points", "what to do next", title="\nMost worthwhile first", title_justify="left", show_lines=True
     )
@@ -207,7 +209,7 @@ def _suggested(report: Readiness) -> Table:
         said.append(f"\n{one.why}", style="not bold")
         for example in one.examples[:EXAMPLES]:
             said.append(f"\n  · {example}", style="not bold cyan")
-        table.add_row(one.worth.removesuffix(" points"), said)
+        table.add_row(worth(one.points).removesuffix(" points"), said)
     return table
 
 

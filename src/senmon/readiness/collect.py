@@ -39,7 +39,8 @@ FEW_WORDS = 4
 #: A word that fewer requests have may be a slip of the pen.
 COMMON_WORD = 3
 _OPENING = re.compile(
-    r"^(?:(?:hi there|hey there|hi|hello|hey|well|so|ok|okay|um|just wondering|quick question|one thing|sorry)\b[\s,.:!–-]*)+",
+    r"^(?:(?:hi there|hey there|hi|hello|hey|well|so|ok|okay|um|just wondering|quick question|one thing"
+    r"|sorry)\b[\s,.:!–-]*)+",
     re.I,
 )
 _MOOD = re.compile(r"[!?.]{2}|!|[:;]-?[()]|[^\w\s.,;:?'’“”\"()/%€$£+*=-]")
@@ -74,11 +75,6 @@ class Suggestion:
     points: float
     examples: tuple[str, ...] = ()
     kind: str = ""
-
-    @property
-    def worth(self) -> str:
-        """For people: what the score gains."""
-        return f"+{self.points:.1f} points" if self.points >= 0.05 else "under 0.1 points"
 
 
 def suggestions(
@@ -219,7 +215,7 @@ def _blurred(evidence: Evidence, score: Score) -> Iterator[Suggestion]:
         "Make intents easier to tell apart: write what only one of them can mean, or join two that ask "
         "the same",
         f"{meaning.accuracy:.1%} of unseen requests get their own intent, judged on {meaning.sampled} "
-        f"sampled ones. "
+        f"sampled ones, when about {meaning.learnt} of each intent were learnt. "
         "The pairs that are mixed up most, with their nearest requests:",
         _gain(score, "separation", 1 - part.value),
         tuple(

@@ -22,8 +22,11 @@ from senmon.routing.classifier import Classifier
 from senmon.routing.features import Vocabulary
 from senmon.routing.layers import Layers
 
-#: Distinct training requests that are encoded, and exam items beside them.
-MOST_REQUESTS = 600
+#: Distinct training requests that are encoded: so many of each intent, between these bounds. Intents can't be
+#: told apart by a dozen requests each, so with many intents a small sample would blame the data.
+EACH_INTENT = 45
+LEAST_REQUESTS, MOST_REQUESTS = 600, 1500
+#: Exam items beside them.
 MOST_ITEMS = 200
 FOLDS = 3
 #: Fewer examples of an intent can't be cross-validated.
@@ -78,6 +81,11 @@ class Meaning:
     near_negatives: int | None = None
     points: tuple[tuple[str, float, float], ...] = field(default=())
 
+    @property
+    def learnt(self) -> int:
+        """Requests of an intent that the cross-validated classifier has seen, on average."""
+        return round(self.sampled * (FOLDS - 1) / FOLDS / max(1, len(self.spreads)))
+
 
 @dataclass(frozen=True)
 class _Sample:
@@ -95,7 +103,9 @@ class _Sample:
 def measure_meaning(
     dataset: Dataset, items: Sequence[ExamItem], negatives: Sequence[str], encoder: Encoder
 ) -> Meaning:
-    chosen = sample(dataset.split("train"), MOST_REQUESTS)
+    train = dataset.split("train")
+    wanted = EACH_INTENT * len({example.intent for example in train})
+    chosen = sample(train, min(MOST_REQUESTS, max(LEAST_REQUESTS, wanted)))
     asked = [item for item in items if len(user_turns(item.messages)) == 1][:MOST_ITEMS]
     beside = list(negatives)[: MOST_ITEMS // 2]
     texts = [*(one.request for one in chosen), *(user_turns(item.messages)[0] for item in asked), *beside]

@@ -15,6 +15,7 @@ from senmon.readiness.findings import KINDS, SEVERITIES, Finding
 from senmon.readiness.learning_curve import LearningCurve
 from senmon.readiness.style import POLICY, STYLE
 from senmon.readiness.words import Words
+from senmon.readiness.worth import worth
 
 #: Findings of a kind that the page lists; the JSON has more.
 LISTED = 25
@@ -99,7 +100,7 @@ def _next_step(report: Readiness) -> Iterator[str]:
     for one in report.suggestions:
         if wanted <= 0:
             break
-        yield f"{text(one.title)} <span class=points>{one.worth}</span>"
+        yield f"{text(one.title)} <span class=points>{worth(one.points)}</span>"
         wanted -= one.points
 
 
@@ -113,7 +114,7 @@ def _suggestions(report: Readiness) -> str:
         examples = "".join(f"<li>{text(example)}</li>" for example in one.examples)
         shown = f"<ul class=said>{examples}</ul>" if examples else ""
         rows.append(
-            f"<li><h3>{text(one.title)} <span class=points>{one.worth}</span></h3><p>{text(one.why)}</p>{shown}</li>"
+            f"<li><h3>{text(one.title)} <span class=points>{worth(one.points)}</span></h3><p>{text(one.why)}</p>{shown}</li>"
         )
     return _section(
         "What to do next",
