@@ -270,7 +270,7 @@ def test_a_conversation_survives_a_store_that_failed(site: Site, monkeypatch: py
 
     closings: list[str] = []
 
-    async def full(*_: object) -> None:
+    async def full(*_: object, **__: object) -> None:
         raise StoreError("the database failed")
 
     async def not_closed(run_id: str, state: str) -> None:
@@ -278,7 +278,7 @@ def test_a_conversation_survives_a_store_that_failed(site: Site, monkeypatch: py
         raise StoreError("the database failed")
 
     with monkeypatch.context() as disk:
-        disk.setattr(store, "append", full)
+        disk.setattr(store, "append_all", full)
         disk.setattr(store, "finish_run", not_closed)
         run = site.say(conversation, "hello", "1").json()["run_id"]
         assert site.events(run)[-1]["data"]["code"] == "store_error"

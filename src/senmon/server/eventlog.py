@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from senmon.messages import Event
+from senmon.store.records import RunState
 from senmon.store.store import Store
 
 TERMINAL = frozenset({"done", "error"})
@@ -21,8 +22,8 @@ UNSTORED = {"code": "store_error", "message": "The answer could not be kept.", "
 class EventLog(Protocol):
     """An event is stored before anybody sees it, and seen once by each follower."""
 
-    async def append(self, run_id: str, event: Event) -> Event:
-        """The event with its seq, stored."""
+    async def append(self, run_id: str, *events: Event, state: RunState | None = None) -> tuple[Event, ...]:
+        """The events with their seq, stored together; `state` ends the run with them."""
 
     def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
         """The events with a seq above `after`, then new ones as they come, until the run ends."""
@@ -41,9 +42,10 @@ class StoredEventLog:
         self._abandoned: set[str] = set()
         self._poll = _POLL_SECONDS if store.shared else _IDLE_SECONDS
 
-    async def append(self, run_id: str, event: Event) -> Event:
-        stored = await self._store.append(run_id, event)
-        self._tell(run_id, stored)
+    async def append(self, run_id: str, *events: Event, state: RunState | None = None) -> tuple[Event, ...]:
+        stored = await self._store.append_all(run_id, *events, state=state)
+        for event in stored:
+            self._tell(run_id, event)
         return stored
 
     def abandon(self, run_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -74,6 +74,12 @@ class _LiveRun:
         if not self.stopped.is_set():
             self.why = why
             self.stopped.set()
+
+    def state_after(self, last: Event) -> RunState | None:
+        """What the run is with this event; None: still under way."""
+        if last.type not in TERMINAL:
+            return None
+        return "stopped" if self.stopped.is_set() and self.why is None else _STATES[last.type]
 
     def end(self) -> Event:
         """What closes a run that was stopped."""
@@ -189,12 +195,11 @@ class RunManager:
         live.timer = asyncio.get_running_loop().call_later(self._idle_seconds, live.stop)
 
     async def _drive(self, live: _LiveRun) -> None:
-        state: RunState = "failed"
-        meter = self._metrics.begin()
+        meter, written = self._metrics.begin(), False
         deadline = asyncio.get_running_loop().call_later(self._run_seconds, live.stop, _TOO_LONG)
         try:
-            last = await self._write(live, meter)
-            state = "stopped" if live.stopped.is_set() and live.why is None else _STATES[last.type]
+            await self._write(live, meter)
+            written = True
         except Exception as error:
             log.error("run %s could not be stored", live.run.id, exc_info=error)
             self._log.abandon(live.run.id)
@@ -202,7 +207,8 @@ class RunManager:
             deadline.cancel()
             _cancel(live)
             meter.end()
-            await self._finish(live.run.id, state)
+            if not written:
+                await self._finish(live.run.id, "failed")
             del self._live[live.run.id]
 
     async def _finish(self, run_id: str, state: RunState) -> None:
@@ -225,23 +231,28 @@ class RunManager:
                 self._left_over[run_id] = state
                 raise
 
-    async def _write(self, live: _LiveRun, meter: RunMeter) -> Event:
+    async def _write(self, live: _LiveRun, meter: RunMeter) -> None:
         """Store the run's events, up to the last one. Never cancelled: only the making of events is."""
-        turn, id = live.turn, live.run.id
-        state = await self._state(turn, id)
-        async with aclosing(_until(live.stopped, self._reply(turn, state))) as events:
-            async for event in events:
-                if event.type == "delta":
-                    live.said += str(event.data.get("text", ""))
-                stored = await self._log.append(id, event)
-                meter.saw(stored)
-                if stored.type == "handoff":
-                    self._news.ring(turn.conversation, queue=turn.identity.site)
-                if stored.type in TERMINAL:
-                    return stored
-        last = await self._log.append(id, live.end())
-        meter.saw(last)
-        return last
+        turn = live.turn
+        state = await self._state(turn, live.run.id)
+        async with aclosing(_until(live.stopped, self._reply(turn, state))) as ready:
+            async for events in ready:
+                last = next((at for at, event in enumerate(events) if event.type in TERMINAL), None)
+                await self._store(live, meter, events if last is None else events[: last + 1])
+                if last is not None:
+                    return
+        await self._store(live, meter, [live.end()])
+
+    async def _store(self, live: _LiveRun, meter: RunMeter, events: Sequence[Event]) -> None:
+        """What is ready goes into one transaction; the last event ends the run in it."""
+        for event in events:
+            if event.type == "delta":
+                live.said += str(event.data.get("text", ""))
+        state = live.state_after(events[-1])
+        for event in await self._log.append(live.run.id, *events, state=state):
+            meter.saw(event)
+            if event.type == "handoff":
+                self._news.ring(live.turn.conversation, queue=live.turn.identity.site)
 
     async def _state(self, turn: Turn, run_id: str) -> Conversation:
         """The conversation before this run, with what a person said in it."""
@@ -278,22 +289,22 @@ def _cancel(live: _LiveRun) -> None:
         live.timer = None
 
 
-async def _until(stopped: asyncio.Event, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    """The events until `stopped`. A task of their own makes them: it alone is cancelled."""
+async def _until(stopped: asyncio.Event, events: AsyncIterator[Event]) -> AsyncGenerator[list[Event], None]:
+    """The events until `stopped`, all that are ready at a time. A task of their own makes them: it alone is
+    cancelled."""
     queue: asyncio.Queue[Event | None] = asyncio.Queue()
     maker = asyncio.create_task(_make(cast(AsyncGenerator[Event, None], events), queue))
     stopping = asyncio.create_task(stopped.wait())
+    stopping.add_done_callback(lambda _: queue.put_nowait(None))
     try:
-        while not stopped.is_set():
-            getting = asyncio.create_task(queue.get())
-            await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done():
-                getting.cancel()
-                return
-            event = getting.result()
-            if event is None:
-                return
-            yield event
+        more = True
+        while more:
+            found = [await queue.get()]
+            while not queue.empty():
+                found.append(queue.get_nowait())
+            more = None not in found and not stopped.is_set()
+            if (ready := [event for event in found if event is not None]) and not stopped.is_set():
+                yield ready
     finally:
         stopping.cancel()
         maker.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import ConversationNotFound, Forbidden
@@ -13,6 +13,8 @@ from senmon.messages import Identity
 from senmon.store.records import ConversationRecord
 from senmon.store.rows import one
 from senmon.store.tables import conversations
+
+_CUSTOMER = select(conversations.c.customer).where(conversations.c.id == bindparam("of"))
 
 
 def admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationRecord:
@@ -26,7 +28,7 @@ def admit(row: Mapping[str, Any] | None, identity: Identity) -> ConversationReco
 
 async def bind_customer(connection: AsyncConnection, conversation: str, customer: str | None) -> None:
     """The customer speaks: the conversation is theirs from now on. Raises Forbidden when another's."""
-    row = await one(connection, select(conversations.c.customer).where(conversations.c.id == conversation))
+    row = await one(connection, _CUSTOMER, {"of": conversation})
     if row is None or row["customer"] == customer:
         return
     if row["customer"] is not None:

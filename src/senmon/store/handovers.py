@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Select, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import HandoverConflict, HandoverNotFound, RunConflict
@@ -24,6 +24,14 @@ _SHOWN: dict[HandoverState, Literal["none", "queued", "joined", "closed"]] = {
     "closed": "closed",
     "withdrawn": "none",
 }
+#: Statements of every turn, made once.
+_JOINED = select(handovers.c.agent).where(
+    handovers.c.conversation == bindparam("of"), handovers.c.state == "joined"
+)
+_DELIVERED = select(conversation_events.c.data).where(
+    conversation_events.c.conversation == bindparam("of"),
+    conversation_events.c.client_id == bindparam("client_id"),
+)
 
 
 class Handovers:
@@ -181,10 +189,8 @@ async def handover_status(connection: AsyncConnection, conversation: str) -> Han
 
 async def joined_agent(connection: AsyncConnection, conversation: str, id: str | None = None) -> str | None:
     """The person who answers in a conversation now (through handover `id`)."""
-    query = select(handovers.c.agent).where(
-        handovers.c.conversation == conversation, handovers.c.state == "joined"
-    )
-    row = await one(connection, query if id is None else query.where(handovers.c.id == id))
+    query = _JOINED if id is None else _JOINED.where(handovers.c.id == id)
+    row = await one(connection, query, {"of": conversation})
     return None if row is None else str(row["agent"] or "")
 
 
@@ -197,10 +203,7 @@ async def belongs_to_person(connection: AsyncConnection, conversation: str, clie
 async def _delivered(
     connection: AsyncConnection, conversation: str, client_id: str
 ) -> Mapping[str, Any] | None:
-    query = select(conversation_events.c.data).where(
-        conversation_events.c.conversation == conversation, conversation_events.c.client_id == client_id
-    )
-    row = await one(connection, query)
+    row = await one(connection, _DELIVERED, {"of": conversation, "client_id": client_id})
     return None if row is None else dict(row["data"])
 
 

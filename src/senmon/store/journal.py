@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.store.database import Database
@@ -16,6 +16,15 @@ from senmon.store.records import ConversationEvent, ConversationEventType
 from senmon.store.rows import columns_of, now
 from senmon.store.tables import conversation_events, conversations, handovers
 from senmon.store.webhooks import announce
+
+#: Statements of every turn, made once.
+_HELD = select(conversations.c.id).where(conversations.c.id == bindparam("of")).with_for_update()
+_FOLLOWING = select(func.coalesce(func.max(conversation_events.c.seq), 0) + 1).where(
+    conversation_events.c.conversation == bindparam("of")
+)
+_ADD = (
+    insert(conversation_events).values(seq=_FOLLOWING.scalar_subquery()).returning(conversation_events.c.seq)
+)
 
 
 class Journal:
@@ -67,21 +76,17 @@ async def record(
 ) -> int:
     """Add an entry inside the caller's transaction; its seq."""
     # Writers of other processes queue up here, or two would take one seq. SQLite has one writer anyway.
-    held = select(conversations.c.id).where(conversations.c.id == conversation).with_for_update()
-    await connection.execute(held)
-    following = select(func.coalesce(func.max(conversation_events.c.seq), 0) + 1).where(
-        conversation_events.c.conversation == conversation
-    )
+    if connection.dialect.name != "sqlite":
+        await connection.execute(_HELD, {"of": conversation})
     values = {
         "conversation": conversation,
-        "seq": following.scalar_subquery(),
+        "of": conversation,
         "type": type,
         "data": dict(data),
         "client_id": client_id,
         "created": now(),
     }
-    query = insert(conversation_events).values(values).returning(conversation_events.c.seq)
-    seq = int((await connection.execute(query)).scalar_one())
+    seq = int((await connection.execute(_ADD, values)).scalar_one())
     if type == "rated":
         await announce(connection, "feedback.rated", data, conversation=conversation)
     elif type == "handover":

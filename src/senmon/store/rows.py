@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, insert, select
+from sqlalchemy import Select, Table, and_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.store.tables import sites, visitors
@@ -30,8 +32,11 @@ def columns_of(table: Table, record: Any) -> list[Any]:
     return [table.c[name] for name in record.__dataclass_fields__]
 
 
-async def one(connection: AsyncConnection, query: Select[Any]) -> dict[str, Any] | None:
-    row = (await connection.execute(query)).mappings().first()
+async def one(
+    connection: AsyncConnection, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """The first row. `values`: of the query's bound parameters."""
+    row = (await connection.execute(query, values)).mappings().first()
     return dict(row) if row is not None else None
 
 
@@ -45,6 +50,8 @@ async def ensure_visitor(connection: AsyncConnection, site: str, visitor: str) -
 
 
 async def _insert_if_missing(connection: AsyncConnection, table: Table, key: dict[str, str]) -> None:
+    """Also when another process inserts the same at this moment."""
     match = and_(*(table.c[name] == value for name, value in key.items()))
     if await one(connection, select(*table.primary_key.columns).where(match)) is None:
-        await connection.execute(insert(table).values(**key, created=now()))
+        insert = {"postgresql": postgresql.insert}.get(connection.dialect.name, sqlite.insert)
+        await connection.execute(insert(table).values(**key, created=now()).on_conflict_do_nothing())

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import RowMapping, Select, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,6 +49,25 @@ from senmon.store.webhooks import Webhooks
 
 #: A run of a server that died is taken for orphaned after this time, where no lock file tells.
 LEASE = timedelta(minutes=10)
+#: Statements of every turn, made once: making one takes longer than SQLite needs for it.
+_NEWEST = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.run == bindparam("of"))
+_ADD = insert(events)
+_FINISH = (
+    update(runs)
+    .where(runs.c.id == bindparam("of"), runs.c.state == "running")
+    .values(state=bindparam("state"), finished=bindparam("finished"), lease_until=bindparam("lease_until"))
+)
+_EVENTS = (
+    select(events)
+    .where(events.c.run == bindparam("of"), events.c.seq > bindparam("after"))
+    .order_by(events.c.seq)
+)
+_KNOWN = select(runs).where(
+    runs.c.conversation == bindparam("of"), runs.c.client_id == bindparam("client_id")
+)
+_RUNNING = select(runs).where(runs.c.conversation == bindparam("of"), runs.c.state == "running")
+_NUMBER = select(func.coalesce(func.max(runs.c.number), 0) + 1).where(runs.c.conversation == bindparam("of"))
+_ADD_RUN = insert(runs).values(number=_NUMBER.scalar_subquery()).returning(runs)
 _CONVERSATIONS = select(*columns_of(conversations, ConversationRecord))
 _INTERRUPTED = {
     "code": "interrupted",
@@ -186,10 +205,7 @@ class Store:
         """
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         async with self._database.writing() as connection:
-            known = await one(
-                connection,
-                select(runs).where(runs.c.conversation == conversation, runs.c.client_id == client_id),
-            )
+            known = await one(connection, _KNOWN, {"of": conversation, "client_id": client_id})
             if known is not None:
                 if known["text_digest"] != digest:
                     raise RunConflict(
@@ -209,19 +225,16 @@ class Store:
                 connection, conversation, "run", {**told, "replaces": replaces} if replaces else told
             )
             if opening is not None:
-                await connection.execute(insert(events).values(_event_values(run.id, 1, opening)))
+                await connection.execute(_ADD, _event_values(run.id, 1, opening))
             return run
 
     async def _insert_run(
         self, connection: AsyncConnection, conversation: str, client_id: str, digest: str
     ) -> Run:
-        number = select(func.coalesce(func.max(runs.c.number), 0) + 1).where(
-            runs.c.conversation == conversation
-        )
         values = {
             "id": new_id(),
             "conversation": conversation,
-            "number": number.scalar_subquery(),
+            "of": conversation,
             "client_id": client_id,
             "text_digest": digest,
             "state": "running",
@@ -230,7 +243,7 @@ class Store:
             "created": now(),
         }
         try:
-            row = (await connection.execute(insert(runs).values(values).returning(runs))).mappings().one()
+            row = (await connection.execute(_ADD_RUN, values)).mappings().one()
         except IntegrityError as error:
             raise ConversationNotFound(f"no conversation {conversation}") from error
         return _run(row, fresh=True)
@@ -272,19 +285,14 @@ class Store:
 
     async def running(self, conversation: str) -> Run | None:
         """The run under way in a conversation."""
-        query = select(runs).where(runs.c.conversation == conversation, runs.c.state == "running")
         async with self._database.reading() as connection:
-            row = await one(connection, query)
+            row = await one(connection, _RUNNING, {"of": conversation})
         return _run(row) if row else None
 
     async def finish_run(self, id: str, state: RunState) -> None:
         """Only a running run changes its state."""
         async with self._database.writing() as connection:
-            await connection.execute(
-                update(runs)
-                .where(runs.c.id == id, runs.c.state == "running")
-                .values(state=state, finished=now(), lease_until=None)
-            )
+            await connection.execute(_FINISH, _finishing(id, state))
 
     async def _close_orphans(self, *, everything: bool) -> None:
         """With the lock held, every running run is an orphan; without one, those whose lease is over."""
@@ -306,25 +314,34 @@ class Store:
 
     async def append(self, run_id: str, event: Event) -> Event:
         """Store `event` as the run's next; committed when this returns. Raises RunNotFound."""
-        following = select(func.coalesce(func.max(events.c.seq), 0) + 1).where(events.c.run == run_id)
-        values = _event_values(run_id, following.scalar_subquery(), event)
+        return (await self.append_all(run_id, event))[0]
+
+    async def append_all(self, run_id: str, *more: Event, state: RunState | None = None) -> tuple[Event, ...]:
+        """Store events as the run's next, together; `state` ends it with them. Committed when this returns.
+
+        Raises RunNotFound.
+        """
         try:
             async with self._database.writing() as connection:
-                query = insert(events).values(values).returning(events.c.seq)
-                seq: int = (await connection.execute(query)).scalar_one()
-                if event.type == "handoff":
-                    conversation = select(runs.c.conversation).where(runs.c.id == run_id)
-                    found: str = (await connection.execute(conversation)).scalar_one()
-                    reason = str(event.data.get("reason", ""))
-                    await open_handover(connection, found, run=run_id, reason=reason)
+                last: int = await connection.scalar(_NEWEST, {"of": run_id})
+                rows = [_event_values(run_id, last + at, event) for at, event in enumerate(more, 1)]
+                await connection.execute(_ADD, rows)
+                for event in more:
+                    if event.type == "handoff":
+                        conversation = select(runs.c.conversation).where(runs.c.id == run_id)
+                        found: str = (await connection.execute(conversation)).scalar_one()
+                        reason = str(event.data.get("reason", ""))
+                        await open_handover(connection, found, run=run_id, reason=reason)
+                if state is not None:
+                    await connection.execute(_FINISH, _finishing(run_id, state))
         except IntegrityError as error:
             raise _no_run(run_id) from error
-        return event.at(run_id, seq)
+        return tuple(event.at(run_id, last + at) for at, event in enumerate(more, 1))
 
     async def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
         """The run's events with a seq above `after`, in order."""
-        query = select(events).where(events.c.run == run_id, events.c.seq > after).order_by(events.c.seq)
-        return await self._events(query)
+        async with self._database.reading() as connection:
+            return await self._read(connection, _EVENTS, {"of": run_id, "after": after})
 
     async def conversation_events(self, id: str) -> tuple[Event, ...]:
         """The events of a conversation, run by run: what `Conversation.fold` takes. Without replaced runs."""
@@ -335,8 +352,10 @@ class Store:
             return await self._read(connection, query)
 
     @staticmethod
-    async def _read(connection: AsyncConnection, query: Select[Any]) -> tuple[Event, ...]:
-        rows = (await connection.execute(query)).mappings().all()
+    async def _read(
+        connection: AsyncConnection, query: Select[Any], values: Mapping[str, Any] | None = None
+    ) -> tuple[Event, ...]:
+        rows = (await connection.execute(query, values)).mappings().all()
         return tuple(
             Event(row["type"], row["data"], row["private"], run_id=row["run"], seq=row["seq"]) for row in rows
         )
@@ -425,6 +444,10 @@ def _events_of(conversation: str, since: int = 0) -> Select[Any]:
     return joined.where(*_standing(conversation, since)).order_by(runs.c.number, events.c.seq)
 
 
+def _finishing(run_id: str, state: RunState) -> dict[str, Any]:
+    return {"of": run_id, "state": state, "finished": now(), "lease_until": None}
+
+
 def _event_values(run_id: str, seq: Any, event: Event) -> dict[str, Any]:
     return {
         "run": run_id,
@@ -457,8 +480,7 @@ async def _insert_conversation(
 
 
 async def _refuse_second_run(connection: AsyncConnection, conversation: str) -> None:
-    query = select(runs).where(runs.c.conversation == conversation, runs.c.state == "running")
-    running = await one(connection, query)
+    running = await one(connection, _RUNNING, {"of": conversation})
     if running is not None:
         raise RunConflict(
             f"run {running['id']} is still under way in this conversation",
