@@ -16,7 +16,14 @@ def test_checks_come_in_the_order_of_the_manifest() -> None:
 
 def test_every_check_can_be_built() -> None:
     built = build_checks([CheckSpec(name=name) for name in available()])
-    assert {check.name for check in built} == {"references", "grounded", "safety", "maths", "no_telling"}
+    assert {check.name for check in built} == {
+        "references",
+        "grounded",
+        "safety",
+        "maths",
+        "no_telling",
+        "verdict",
+    }
 
 
 def test_all_faults_are_told_at_once_with_what_is_there() -> None:

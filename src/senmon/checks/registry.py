@@ -100,10 +100,17 @@ def _no_telling(options: Options, system: str) -> Check:
     return NoTellingCheck()
 
 
+def _verdict(options: Options, system: str) -> Check:
+    from senmon.checks.verdict import VerdictCheck, VerdictOptions
+
+    return VerdictCheck(VerdictOptions.model_validate(options))
+
+
 _BUILDERS: Mapping[str, Callable[[Options, str], Check]] = {
     "references": _references,
     "grounded": _grounded,
     "safety": _safety,
     "maths": _maths,
     "no_telling": _no_telling,
+    "verdict": _verdict,
 }
