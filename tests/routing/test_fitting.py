@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from senmon.routing import fitting
+from senmon.routing.calibration import thresholds
 from senmon.routing.model import RouterModel
 from senmon.routing.routes import PackRoutes
 
@@ -34,11 +35,10 @@ TWICE = (*PLAIN, "where does one {} in the old town?")
 def calibrated(monkeypatch: pytest.MonkeyPatch, variants: tuple[str, ...]) -> np.ndarray:
     """The scores that the thresholds are made of."""
     seen: list[np.ndarray] = []
-    kept = fitting.thresholds
 
     def remembering(scores: list[np.ndarray], promises: list[float]) -> tuple[float, ...]:
         seen.extend(scores)
-        return kept(scores, promises)
+        return thresholds(scores, promises)
 
     with monkeypatch.context() as patched:
         patched.setattr(fitting, "thresholds", remembering)

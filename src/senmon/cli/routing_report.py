@@ -26,7 +26,8 @@ def evaluate_routes(workspace: Workspace, names: Sequence[str], output: Path | N
     """Measure the router over these packs (none named: all) and print, and write where asked."""
     from senmon.dataset.loading import load_dataset
     from senmon.evaluation.router.material import gather
-    from senmon.evaluation.router.report import evaluate_router, write_plot
+    from senmon.evaluation.router.plot import write_plot
+    from senmon.evaluation.router.report import evaluate_router
     from senmon.routing.router import Router
     from senmon.shelf import pack_routes, with_corrections
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,30 +128,3 @@ def _misroute(asked: Asked, choice: RouteChoice) -> Misroute:
     return Misroute(
         asked.text, asked.kind, wanted, choice.pack or NOBODY, round(choice.score, 4), round(choice.margin, 4)
     )
-
-
-def write_plot(report: RouterReport, path: Path) -> None:
-    """The confusion matrix as a PNG: rows are what was meant, columns where it went."""
-    from matplotlib.figure import Figure
-
-    counts = np.array(report.confusion, dtype=np.float64)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 2.4 + 0.8 * min(len(report.names), 40)
-    figure = Figure(figsize=(size, size), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(report.names))
-    axes.set_xticks(ticks, report.names, rotation=40, ha="right")
-    axes.set_yticks(ticks, report.names)
-    axes.set_xlabel("went to")
-    axes.set_ylabel("was meant for")
-    axes.set_title("Unseen first messages")
-    if len(report.names) <= 40:
-        for row in ticks:
-            for column in ticks:
-                shade = "white" if shares[row, column] > 0.5 else "black"
-                axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=shade)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    figure.savefig(draft, format="png")
-    draft.replace(path)
