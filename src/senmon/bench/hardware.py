@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,30 @@ def measure_hardware(pick: Callable[[list[float]], float] = min) -> Hardware:
     return Hardware(
         _processor(), threads, flops / product, 4 * _READ / read, flops / half if half < product else None
     )
+
+
+@torch.inference_mode()
+def measure_products(
+    shapes: Sequence[tuple[int, int]], rows: int, pick: Callable[[list[float]], float] = min
+) -> float:
+    """Operations per CPU second of `rows` rows through matrices [in, out], one after another, in float32.
+
+    As a model runs them: no matrix is in the cache when its turn comes. The best way for each is counted.
+    """
+    given = {width: torch.ones(rows, width) for width, _ in shapes}
+    weights = [torch.ones(height, width) for width, height in shapes]
+    ways: list[Callable[[], object]] = [
+        lambda: [torch.nn.functional.linear(given[w.shape[1]], w) for w in weights]
+    ]
+    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        packed = [(w.shape[1], torch.ops.mkldnn._reorder_linear_weight(w, rows)) for w in weights]
+        linear = torch.ops.mkldnn._linear_pointwise
+        ways.append(lambda: [linear(given[width], w, None, "none", [], "") for width, w in packed])
+    if torch.backends.quantized.engine in ("x86", "fbgemm"):
+        halves = [(w.shape[1], torch.ops.quantized.linear_prepack_fp16(w, None)) for w in weights]
+        ways.append(lambda: [torch.ops.quantized.linear_dynamic_fp16(given[k], w) for k, w in halves])
+    flops = 2.0 * rows * sum(width * height for width, height in shapes)
+    return flops / _seconds(ways, pick)
 
 
 def _products(left: torch.Tensor, right: torch.Tensor) -> list[Callable[[], object]]:

@@ -19,7 +19,7 @@ from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.bench.hardware import Hardware, measure_hardware
 from senmon.bench.peft_peer import PeftPeer, Served
 from senmon.bench.serve_load import Ask, make_asks, prompt_of, write_adapters
-from senmon.bench.serve_work import least_seconds
+from senmon.bench.serve_work import least_at_shapes, least_seconds
 from senmon.bench.timing import Spent, Spread, alternating, spending
 from senmon.engines.local import LocalEngine
 from senmon.engines.protocol import GenerateRequest, Sampling
@@ -53,6 +53,8 @@ class Group:
     least: float | None = None
     #: The same by what the machine gave at that moment, medians instead of the best.
     least_then: float | None = None
+    #: The same by what products reach at this base's shapes.
+    least_shaped: float | None = None
 
     def speed(self, system: str) -> list[float]:
         """Tokens per CPU second."""
@@ -132,6 +134,7 @@ def _burst(stage: Stage, repetitions: int, hardware: Hardware, progress: Progres
         found,
         least_seconds(stage.base, hardware, lengths, REPLY, ADAPTERS),
         least_seconds(stage.base, while_shared, lengths, REPLY, ADAPTERS),
+        least_at_shapes(stage.base, hardware, lengths, REPLY, ADAPTERS),
     )
 
 

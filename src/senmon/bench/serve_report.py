@@ -59,14 +59,15 @@ def remarks(figures: ServeFigures) -> list[str]:
     burst = figures.groups[0]
     spent = [one.cpu for one in burst.found[OURS]]
     told = [machine(figures.hardware)]
-    if burst.least and burst.least_then:
-        best, then = (
+    if burst.least and burst.least_then and burst.least_shaped:
+        best, then, shaped = (
             Spread.of([100 * least / cpu for cpu in spent]).text(0)
-            for least in (burst.least, burst.least_then)
+            for least in (burst.least, burst.least_then, burst.least_shaped)
         )
         told.append(
             f"Share of the roofline, {burst.name}: {best} % of the best that was measured, {then} % of the "
-            "median while it was measured."
+            f"median while it was measured; {shaped} % where products count as fast as the best of them is "
+            f"alone at this base's shapes, with {PROMPT} and with {REQUESTS} rows."
         )
     told += [
         f"Replies compared with PEFT's greedy ones: {figures.compared}; the same: {figures.identical}; "

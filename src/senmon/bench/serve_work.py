@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from senmon.bases.catalog import BaseFiles
-from senmon.bench.hardware import Hardware
+from senmon.bench.hardware import Hardware, measure_products
 from senmon.bench.serve_load import RANK
 
 FLOAT = 4
@@ -26,6 +26,7 @@ class Shape:
     keys_values: int
     heads: int
     vocabulary: int
+    products: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, base: BaseFiles) -> Shape:
@@ -53,6 +54,7 @@ class Shape:
             2 * kv,
             q,
             config["vocab_size"],
+            tuple(pairs * config["num_hidden_layers"]),
         )
 
 
@@ -72,6 +74,29 @@ def least_seconds(
         memory = weights + FLOAT * shape.layers * shape.keys_values * sum(lengths)
         total += hardware.seconds(flops, memory)
     return total
+
+
+def least_at_shapes(
+    base: BaseFiles,
+    hardware: Hardware,
+    prompts: Sequence[int],
+    reply: int,
+    adapters: int,
+    pick: Callable[[list[float]], float] = min,
+) -> float:
+    """The same where products run no faster than alone at this base's shapes and these numbers of rows."""
+    shape = Shape.of(base)
+    several = [*shape.products, (shape.products[0][0], shape.vocabulary)]
+    at_prompt = measure_products(shape.products, round(sum(prompts) / len(prompts)), pick)
+    at_step = measure_products(several, len(prompts), pick)
+    before = replace(hardware, flops=min(hardware.flops, at_prompt))
+    after = replace(hardware, flops=min(hardware.flops, at_step))
+    first = least_seconds(base, before, prompts, 1, adapters)
+    return (
+        first
+        + least_seconds(base, after, prompts, reply, adapters)
+        - least_seconds(base, after, prompts, 1, adapters)
+    )
 
 
 def _prompt_flops(shape: Shape, length: int) -> float:
