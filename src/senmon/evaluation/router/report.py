@@ -30,7 +30,8 @@ class Misroute:
 
 @dataclass(frozen=True, slots=True)
 class PackFigures:
-    """`achieved`: share of the pack's unseen requests that it answers; None without any."""
+    """`achieved`: share of the pack's unseen requests that it answers, neither another pack nor none; None
+    without any."""
 
     threshold: float
     promised: float
@@ -84,7 +85,7 @@ def _figures(
     name: str, router: Router, promises: Mapping[str, float], pairs: Sequence[tuple[Asked, RouteChoice]]
 ) -> PackFigures:
     mine = [choice for one, choice in pairs if one.wanted == name and one.kind == "held out"]
-    answered = sum(choice.scores[name] >= router.thresholds[name] for choice in mine)
+    answered = sum(choice.pack == name for choice in mine)
     return PackFigures(router.thresholds[name], promises[name], rate(answered, len(mine)) if mine else None)
 
 
