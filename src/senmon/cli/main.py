@@ -62,6 +62,7 @@ def compose() -> None:
         packs,
         serving,
         sites,
+        staff,
         tuning,
         visitors,
         webhooks,
@@ -72,6 +73,7 @@ def compose() -> None:
     app.command(rich_help_panel="Serve")(chatting.chat)
     app.command(rich_help_panel="Serve")(chatting.route)
     app.add_typer(sites.app, name="sites", rich_help_panel="Serve")
+    app.add_typer(staff.app, name="staff", rich_help_panel="Serve")
     app.add_typer(visitors.app, name="visitors", rich_help_panel="Serve")
     app.add_typer(classes.app, name="classes", rich_help_panel="Serve")
     app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Serve")

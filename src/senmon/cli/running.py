@@ -75,7 +75,8 @@ async def _beside(
     """Announce the server once it answers; then tune what is untuned."""
     while not server.started:
         await asyncio.sleep(0.05)
-    _announce(workspace, address, time.monotonic() - began, json)
+    console_link = await _console_link(workspace, address)
+    _announce(workspace, address, time.monotonic() - began, json, console_link)
     report = _reporter(json)
     untuned = await asyncio.to_thread(_untuned, workspace, report) if tune else []
     if not untuned:
@@ -114,7 +115,14 @@ def _judged(workspace: Workspace, served: ServedPack) -> bool:
     )
 
 
-def _announce(workspace: Workspace, address: str, seconds: float, json: bool) -> None:
+async def _console_link(workspace: Workspace, address: str) -> str:
+    """The console; until it has its first owner, on this machine alone, the link that makes one."""
+    if await workspace.store.staff.any() or not workspace.settings.loopback:
+        return f"{address}/console"
+    return f"{address}/console/setup/{await workspace.store.staff.make_link(None)}"
+
+
+def _announce(workspace: Workspace, address: str, seconds: float, json: bool, console_link: str) -> None:
     packs = {name: served.status for name, served in workspace.catalog.packs.items()}
     if json:
         problems = list(workspace.catalog.problems)
@@ -125,6 +133,7 @@ def _announce(workspace: Workspace, address: str, seconds: float, json: bool) ->
                 "seconds": round(seconds, 1),
                 "packs": packs,
                 "problems": problems,
+                "console": console_link,
             }
         )
         return
@@ -137,7 +146,9 @@ def _announce(workspace: Workspace, address: str, seconds: float, json: bool) ->
         )
         lines.append(f"[bold green]{name}[/] · {escape(served.pack.manifest.title)} · {state}")
         lines.extend(f"   try: {escape(text)}" for text in served.texts.suggestions[:3])
-    lines += ["", f"curl {address}/v1/models   ·   Ctrl-C stops"]
+    first = "/setup/" in console_link
+    lines += ["", f"console{' (the first owner, good once)' if first else ''}: {console_link}"]
+    lines += [f"curl {address}/v1/models   ·   Ctrl-C stops"]
     console.print(Panel("\n".join(lines), title="senmon", border_style="green"))
     for problem in workspace.catalog.problems:
         errors.print(f"[yellow]left out:[/] {escape(problem)}", soft_wrap=True)

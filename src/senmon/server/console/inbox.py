@@ -106,7 +106,9 @@ async def _ended(request: Request, id: str) -> Response:
 async def _after(request: Request, id: str) -> Response:
     """The conversation as it is then."""
     if is_part(request):
-        return render(request, "thread_and_answer.html", seen="", **await _thread(request, id))
+        answer = render(request, "thread_and_answer.html", seen="", **await _thread(request, id))
+        answer.headers["HX-Trigger"] = "changed"
+        return answer
     return go(request, f"/console/inbox/{id}")
 
 

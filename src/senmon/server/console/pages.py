@@ -99,7 +99,7 @@ def _environment() -> Environment:
         "markdown": markdown,
         "short": lambda run: handle(str(run))[:8],
         "percent": lambda value: f"{100 * value:.0f} %",
-        "number": lambda value: f"{value:.3g}" if isinstance(value, float) else f"{value}",
+        "number": number,
     }
     made.globals |= {"version": version}
     return made
@@ -114,6 +114,13 @@ def version(name: str) -> str:
 def markdown(text: str) -> Markup:
     """Emphasis, lists and code; no links, no pictures, no HTML."""
     return Markup(_MARKDOWN.render(text[:20_000]))  # noqa: S704 – the renderer escapes text, and makes no links
+
+
+def number(value: Any) -> str:
+    """Three digits; whole where that is enough."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def moment(when: datetime | str | None) -> str:

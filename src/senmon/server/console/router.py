@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from senmon.server.console import entry, inbox, review
+from senmon.server.console import classroom, entry, gaps, inbox, lifecycle, owner, review
 
-routers = (entry.router, inbox.router, review.router)
+routers = tuple(room.router for room in (entry, inbox, review, lifecycle, gaps, classroom, owner))
