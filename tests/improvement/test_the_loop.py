@@ -7,6 +7,7 @@ evaluation of the shipped packs measure that on a real one.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from safetensors.torch import load_file, save_file
 
-from senmon.adapters import AdapterStore
+from senmon.adapters import Adapter, AdapterStore
+from senmon.adapters.canary import begin_canary, chosen
 from senmon.bases.catalog import BaseFiles
 from senmon.dataset.loading import load_dataset
 from senmon.engines.local import LocalEngine
-from senmon.improvement.course import history, read_course
+from senmon.improvement.course import history, keep, new_course, read_course
 from senmon.improvement.deciding import Desk
 from senmon.improvement.gaps import gaps
 from senmon.improvement.improving import Bench, Improvement, improve
@@ -28,6 +31,7 @@ from senmon.improvement.signals import ranked
 from senmon.lifecycle import rollback, tune_pack
 from senmon.lifecycle.overrides import overridden
 from senmon.packs.loader import load_pack
+from senmon.server.watching import watch
 from senmon.settings import Settings
 from senmon.shelf import Shelf
 from senmon.store.store import Store
@@ -96,6 +100,22 @@ class Shop:
                 return
             time.sleep(0.1)
         raise AssertionError(f"the server did not take {version} over")
+
+    def tries(self, version: str | None) -> None:
+        """Wait until the server has a version on trial, or has none any more."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            trial = self.workspace.catalog.packs["shop"].trial
+            if (trial.adapter.version if trial else None) == version:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{version} is not on trial")
+
+    def answered(self, client: httpx.Client, conversation: str, client_id: str) -> tuple[str, str]:
+        """A message of a conversation; its run, and the adapter that answered."""
+        body = {"client_id": client_id, "text": FORMER[0], "pack": "shop"}
+        run_id = client.post(f"/v1/conversations/{conversation}/messages", json=body).json()["run_id"]
+        return run_id, str(self.site.events(run_id)[-1]["data"]["provenance"]["adapter"])[:12]
 
     def with_store(self, work: Callable[[Store], Any]) -> Any:
         """As a command beside the server has it."""
@@ -208,3 +228,60 @@ def test_the_loop(shop: Shop) -> None:
     assert shop.workspace.adapters.promoted("shop") == before
     again = {text: shop.ask(text)[1] for text in FORMER}
     assert again == former, "a rollback restores every letter"
+
+
+def another_adapter(shop: Shop) -> Adapter:
+    """The promoted one with other weights, as a candidate that passed the gate would be."""
+    promoted = shop.workspace.adapters.promoted("shop")
+    assert promoted is not None
+    source = shop.home / "another"
+    shutil.copytree(promoted.path, source)
+    weights = load_file(source / "adapter_model.safetensors")
+    save_file({name: 0.5 * one for name, one in weights.items()}, source / "adapter_model.safetensors")
+    return shop.workspace.adapters.publish(source, promoted.card)
+
+
+def test_a_canary_is_served_to_a_share_and_taken_back_by_the_server(shop: Shop) -> None:
+    """Guard metrics fall for the trial's conversations alone; nobody runs a command. A stream goes on."""
+    former = shop.workspace.adapters.promoted("shop")
+    assert former is not None
+    new = another_adapter(shop)
+    begin_canary(shop.workspace.adapters, "shop", new.version, 50, reason="trial")
+    course = new_course("shop")
+    keep(shop.home, course, phase="canary", version=new.version, before=former.version)
+    shop.tries(new.version)
+    answered: dict[str, set[str]] = {new.version[:12]: set(), former.version[:12]: set()}
+    client = shop.site.client
+    while min(map(len, answered.values())) < 22:
+        conversation = shop.site.conversation(client)
+        versions = set()
+        for number in range(2):
+            run_id, version = shop.answered(client, conversation, str(number))
+            versions.add(version)
+            if version == new.version[:12]:
+                client.post(f"/v1/runs/{run_id}/feedback", json={"rating": "down"})
+        assert len(versions) == 1, "a conversation keeps its adapter"
+        assert chosen(conversation, new.version, 50) == (versions == {new.version[:12]})
+        answered[versions.pop()].add(conversation)
+    stays = next(iter(answered[new.version[:12]]))
+    under_way = client.post(f"/v1/conversations/{stays}/messages", json={"client_id": "x", "text": FORMER[0]})
+    watching = shop.site.call(_started(shop))
+    try:
+        shop.tries(None)
+    finally:
+        shop.site.call(_ended(watching))
+    ended = read_course(shop.home, "shop")
+    assert ended is not None and ended.phase == "rolled back"
+    assert "thumbs down" in ended.reasons[0]
+    assert shop.workspace.adapters.promoted("shop") == former, "the others never noticed"
+    assert shop.site.events(under_way.json()["run_id"])[-1]["type"] == "done"
+    _, version = shop.answered(client, stays, "y")
+    assert version == former.version[:12]
+
+
+async def _started(shop: Shop) -> asyncio.Task[None]:
+    return asyncio.create_task(watch(shop.workspace.store, shop.home, every=0.1))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()

@@ -27,6 +27,14 @@ def improve(
     turns: Annotated[
         int, typer.Option(min=20, help="Watch so many turns of the new adapter, against as many before.")
     ] = 200,
+    sample: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Without people: sample so many replies where the checks refused one, learn what passes.",
+        ),
+    ] = 0,
     canary: Annotated[
         int,
         typer.Option(
@@ -69,7 +77,7 @@ def improve(
     from senmon.cli.improve_session import Wish, improved
 
     settings = [*(set or ()), *([f"recipe.budget={budget}"] if budget else ())]
-    chosen = (dry_run, watch, turns, promote, again, hold_out, full, json, retire, canary)
+    chosen = (dry_run, watch, turns, promote, again, hold_out, full, json, retire, canary, sample)
     wish = Wish(pack, tuple(settings), *chosen)
     if not asyncio.run(improved(Settings.load(), wish)):
         raise typer.Exit(1)

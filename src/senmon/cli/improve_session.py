@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class Wish:
     json: bool
     retire: bool = False
     canary: int = 0
+    sample: int = 0
 
 
 async def improved(settings: Settings, wish: Wish) -> bool:
@@ -115,6 +117,8 @@ async def _improve(workspace: Workspace, pack: Pack, store: Store, wish: Wish) -
     )
     try:
         with shown.progress:
+            if wish.sample:
+                await _sample(workspace, pack, store, wish, engine(), step)
             found = await improve(
                 pack,
                 bench,
@@ -130,6 +134,35 @@ async def _improve(workspace: Workspace, pack: Pack, store: Store, wish: Wish) -
     await _announce(store, found)
     _print(found, pack, wish)
     return found.course is None or found.course.phase != "refused"
+
+
+async def _sample(
+    workspace: Workspace,
+    pack: Pack,
+    store: Store,
+    wish: Wish,
+    engine: Engine,
+    step: Callable[[str], None],
+) -> None:
+    """Decisions of the checks, before anything is learnt."""
+    from senmon.improvement.deciding import Desk
+    from senmon.improvement.sampling import REVIEWER, sampled
+    from senmon.workspace import promoted_here
+
+    step(f"sampling {wish.sample} replies to each message whose reply was refused")
+    desk = Desk(store, workspace.home, workspace.pack, REVIEWER)
+    found = await sampled(
+        pack,
+        desk,
+        engine=engine,
+        adapter=promoted_here(workspace, pack),
+        tries=wish.sample,
+        encoder=workspace.encoder,
+    )
+    if wish.json:
+        emit_line({"event": "sampled", **asdict(found)})
+    else:
+        note(f"sampled: {found.kept} of {found.tried} refused replies have one now that passes the checks")
 
 
 async def _announce(store: Store, found: Improvement) -> None:

@@ -60,11 +60,19 @@ def erase(
     conversation: Conversation = None,
     site: Site = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    keep_examples: Annotated[
+        bool,
+        typer.Option("--keep-examples", help="Leave examples of packs that were made of them: masked lines."),
+    ] = False,
 ) -> None:
-    """Delete everything that `export` shows, the visitor's tokens, and proposals made of their messages.
+    """Delete everything that `export` shows, the visitor's tokens, and what was made of their messages:
+    proposals, and the lines of packs that `senmon improve` took in.
 
-    There is no way back. What an operator accepted into training data is not touched.
+    There is no way back. An adapter keeps what it learnt until the next one: `senmon improve PACK --again`.
     """
+    from senmon.server.erasing import erase_person
+    from senmon.workspace import Workspace
+
     settings = Settings.load()
 
     async def look(store: Store) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -74,10 +82,15 @@ def erase(
     person, found = with_store(settings, look)
     if not yes:
         typer.confirm(f"Erase {len(found)} conversations for good?", abort=True)
-    proposals = _forget_proposals(settings, found)
-    erased = with_store(settings, lambda store: store.people.erase(**person))
-    note = f", {proposals} proposed corrections" if proposals else ""
-    output.console.print(f"erased {erased} conversations{note}")
+    packs = list(Workspace.open(settings).packs.values())
+    gone = with_store(
+        settings,
+        lambda store: erase_person(store, home_of(settings), packs, person, keep_lines=keep_examples),
+    )
+    said = [f"erased {gone.conversations} conversations"]
+    said += [f"{gone.proposals} proposed corrections"] * bool(gone.proposals)
+    said += [f"{gone.lines} examples of packs: tune again to unlearn them"] * bool(gone.lines)
+    output.console.print(", ".join(said))
 
 
 async def _person(
@@ -89,26 +102,6 @@ async def _person(
     if conversation is not None:
         site, visitor = await store.people.visitor_of(conversation)
     return {"visitor": visitor, "customer": customer, "site": site}
-
-
-def _forget_proposals(settings: Settings, found: list[dict[str, Any]]) -> int:
-    """Proposed corrections hold a visitor's words; those that an operator accepted are the operator's."""
-    from senmon.routing.corrections import MAX_TEXT, drop, read_corrections
-
-    said = {
-        str(message.get("content", "")).strip()[:MAX_TEXT]
-        for each in found
-        for run in each["runs"]
-        for event in run["events"]
-        for message in event["private"].get("messages", ())
-        if message.get("role") == "user"
-    }
-    home = home_of(settings)
-    known = read_corrections(home)
-    theirs = [at for at, one in enumerate(known) if one.state == "proposed" and one.text in said]
-    if theirs:
-        drop(home, theirs)
-    return len(theirs)
 
 
 def _plain(value: Any) -> str:

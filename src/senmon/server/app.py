@@ -26,6 +26,7 @@ from senmon.server import (
     visitors,
     widget,
 )
+from senmon.server import people as erasures
 from senmon.server.address import Addresses
 from senmon.server.auth import Authenticator
 from senmon.server.console import router as console
@@ -61,7 +62,7 @@ def create_app(workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> F
         redoc_url=None,
         lifespan=_lifespan(workspace, idle_seconds),
     )
-    people = (visitors, classes, native, conversation_events, handovers, endings, articles)
+    people = (visitors, classes, native, conversation_events, handovers, endings, articles, erasures)
     rooms = (*people, packs, openai, rasa, chatwoot, health)
     for room in rooms:
         app.include_router(room.router)
