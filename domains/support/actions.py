@@ -164,7 +164,7 @@ class CustomerAction(Action, ABC):
             result, events = (problem, []) if row is None else self.act(database, row, tracker)
         dispatcher.utter_message(json_message=result)
         named = None if row is None else row["id"]
-        return [SlotSet("order_id", named), SlotSet("pending", None), *self.keep(row, tracker), *events]
+        return [SlotSet("order_id", named), *still_asked(tracker), *self.keep(row, tracker), *events]
 
     def keep(self, row: sqlite3.Row | None, tracker: Tracker) -> Events:
         """What was said and still waits for an order."""
@@ -206,6 +206,12 @@ def asks(what: str, order: Result, tracker: Tracker, **details: str) -> tuple[Re
     """A change that waits for the customer's yes in the next message."""
     asked = {"change": what, "order": order["id"], "asked": tracker.latest_message.get("text")}
     return {"ask": what, "order": order}, [SlotSet("pending", {**asked, "shown": order, **details})]
+
+
+def still_asked(tracker: Tracker) -> Events:
+    """A change asked for in this very message waits on, whatever else the message wants; an older one is off."""
+    asked = (tracker.get_slot("pending") or {}).get("asked")
+    return [] if asked == tracker.latest_message.get("text") else [SlotSet("pending", None)]
 
 
 def refuses(why: str, order: Result) -> tuple[Result, Events]:
@@ -360,7 +366,7 @@ class ListOrders(Action):
         if rows:
             orders["list"] = listed(rows)
         dispatcher.utter_message(json_message={"orders": orders})
-        return [SlotSet("order_id", None), SlotSet("pending", None)]
+        return [SlotSet("order_id", None), *still_asked(tracker)]
 
 
 class Stock(Action):
