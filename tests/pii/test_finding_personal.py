@@ -72,6 +72,8 @@ def test_what_is_somebodys_is_masked(text: str, masked: str) -> None:
         "parcel 00340434161094042557",
         "phone case item 1234567",
         "solve 3456789 + 1234567",
+        "does 16/72 - 63/72 work",
+        "call it 12/35-10/35",
         "The answer is 3600000.",
         "a total of 2000-1360=640",
         "earlier than 0900 i.e. 0900-0130 = 0730 hours",

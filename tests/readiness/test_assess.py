@@ -19,8 +19,9 @@ from senmon.evaluation.suite import load_suites
 from senmon.packs.loader import load_pack
 from senmon.readiness import Readiness, assess
 from senmon.readiness.assess import to_json
+from senmon.readiness.collect import Requests
 from senmon.readiness.contradiction import contradiction
-from senmon.readiness.meaning import vendi
+from senmon.readiness.meaning import _likely_conflicts, _Sample, vendi
 from senmon.readiness.page import text, to_html
 from senmon.readiness.privacy import licence_fault
 from senmon.readiness.score import STAGES, evenness
@@ -271,3 +272,33 @@ def test_everything_is_in_the_json(pack_folder: Make, renderer: Renderer) -> Non
     data = json.loads(json.dumps(to_json(report_of(pack_folder("shop"), renderer))))
     assert {"counts", "score", "findings", "suggestions", "lengths", "coverage", "requests"} <= set(data)
     assert data["findings"]["shown"] and data["score"]["parts"][0]["formula"]
+
+
+def test_an_article_of_two_paragraphs_that_is_shown_is_no_gap(pack_folder: Make, renderer: Renderer) -> None:
+    folder = pack_folder("shop")
+    with (folder / "knowledge/hours.md").open("a", encoding="utf-8") as article:
+        article.write("\n- On Sundays we sleep.\n- On holidays too.\n")
+    report = report_of(folder, renderer)
+    assert report.coverage.articles[0] == report.coverage.articles[1]
+    assert "uncovered_article" not in {one.kind for one in report.suggestions}
+
+
+def test_beginnings_are_made_of_plain_requests(pack_folder: Make) -> None:
+    folder = pack_folder("shop")
+    plain = ["where is my tent now", "my tent is where now", "now where is my tent"]
+    lines = [{**line(text), "split": "train"} for text in ["whre is my tnt now!!", "tent?", *plain]]
+    (folder / "data/train.jsonl").write_text("".join(map(dumped, lines)), encoding="utf-8")
+    assert Requests.of(load_dataset(load_pack(folder))).plainest("x")[:3] == sorted(plain)
+
+
+def test_signs_without_words_say_nothing_about_intents(pack_folder: Make) -> None:
+    folder = pack_folder("shop")
+    lines = [line("😭😭", intent="sad"), line("🤷", intent="lost"), line("no idea", intent="lost")]
+    (folder / "data/train.jsonl").write_text("".join(map(dumped, lines)), encoding="utf-8")
+    vectors = np.ones((3, 4), dtype=np.float32) / 2
+    known = _Sample(load_dataset(load_pack(folder)).examples, vectors, vectors)
+    assert [one.places for one in _likely_conflicts(known, 0.9)] == []
+
+
+def dumped(row: dict[str, Any]) -> str:
+    return json.dumps(row) + "\n"

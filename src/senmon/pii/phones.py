@@ -33,6 +33,7 @@ _LABEL_AFTER = re.compile(
 )
 #: A part of a sum, or its result.
 _SUM_BEFORE, _SUM_AFTER = re.compile(r"[=×÷*/+]\s*$|\d\s*[x-]\s*$"), re.compile(r"^\s*[=×÷*]")
+_FRACTIONS = re.compile(r"[1-9]\d{0,3}/[1-9]\d{0,3}(?: ?- ?[1-9]\d{0,3}/[1-9]\d{0,3})+")
 #: What the digits are when one of these stands right before them.
 _OTHER = re.compile(
     r"\b(?:orders?|purchases?|bills?|invoices?|bookings?|tickets?|tracking|parcels?|packages?|shipments?|ref(?:erence)?|confirmation"
@@ -65,7 +66,9 @@ def numbers(text: str, regions: Sequence[str] = DEFAULT_REGIONS) -> Iterator[Spa
         digits = sum(letter.isdigit() for letter in _EXTENSION.sub("", said))
         if not FEWEST_DIGITS <= digits <= MOST_DIGITS or said.count("(") != said.count(")"):
             continue
-        if _DATE.fullmatch(said) or _ADDRESS.fullmatch(said) or _in_a_sum(text, match.start(), match.end()):
+        if _FRACTIONS.fullmatch(said) or _DATE.fullmatch(said) or _ADDRESS.fullmatch(said):
+            continue
+        if _in_a_sum(text, match.start(), match.end()):
             continue
         found = _known(text, match.start(), match.end(), regions)
         if found is not None:

@@ -244,13 +244,16 @@ def _blur(
 
 
 def _likely_conflicts(known: _Sample, threshold: float) -> Iterator[Finding]:
-    """Pairs of other intents that mean nearly the same; equal cores are told elsewhere."""
+    """Pairs of other intents that mean nearly the same; equal cores are told elsewhere. Signs without a word,
+    such as two emoji, have one vector for all: they say nothing here."""
     similarity = np.triu(known.vectors @ known.vectors.T, 1)
     told: set[int] = set()
     pairs = np.argwhere(similarity >= threshold)
     for row, column in sorted(pairs.tolist(), key=lambda at: -float(similarity[at[0], at[1]])):
         one, other = known.examples[row], known.examples[column]
-        if one.intent == other.intent or row in told or column in told or differ(one.request, other.request):
+        if one.intent == other.intent or row in told or column in told:
+            continue
+        if not (_speaks(one.request) and _speaks(other.request)) or differ(one.request, other.request):
             continue
         told.update((row, column))
         said = [f"“{shortened(each.request, 80)}” is {each.intent}" for each in (one, other)]
@@ -262,6 +265,10 @@ def _likely_conflicts(known: _Sample, threshold: float) -> Iterator[Finding]:
             "if they ask the same, give them one intent",
             float(similarity[row, column]),
         )
+
+
+def _speaks(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 def _reworded_items(
