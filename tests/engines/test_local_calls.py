@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,21 @@ def test_the_form_is_that_of_training(
     assert text == "One moment. "
     assert call is not None
     assert call_text(call) == f"<tool_call>{body}</tool_call>"  # type: ignore[arg-type]
+
+
+def test_a_call_that_must_come_is_all_that_may_come_first(
+    parts: tuple[CallGrammars, Vocabulary, Renderer], order_tool: ActionSpec
+) -> None:
+    free, bound, none = (_row(parts, tools) for tools in ((order_tool,), (order_tool,), ()))
+    start = parts[2].tool_start
+    assert start is not None
+    for row in (bound, none):
+        row.job = dataclasses.replace(row.job, must_call=True)
+    left = [torch.zeros(8192) for _ in range(3)]
+    for row, logits in zip((free, bound, none), left, strict=True):
+        row.restrict(logits, logits[start].clone())
+    assert [int(logits.isfinite().sum()) for logits in left] == [8192, 1, 8192]  # nothing to call: words
+    assert left[1].argmax() == start
 
 
 def test_a_marker_spelt_as_text_begins_a_call_and_never_shows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import threading
 import time
@@ -205,6 +206,10 @@ async def test_a_call_is_assembled_and_checked(
     assert (found.text, found.finish) == ("One moment. ", "tool_calls")
     sent = stub.asked[0]["tools"][0]["function"]
     assert sent["parameters"]["properties"]["order_id"] == {"enum": ["A1001", "A1002"]}
+    assert "tool_choice" not in stub.asked[0]
+    stub.answers = [calls("order_status", '{"order_id": "A1002"}')]
+    await reply(engine, dataclasses.replace(tool_request(order_tool), must_call=True))
+    assert stub.asked[1]["tool_choice"] == "required"
 
 
 async def test_a_wrong_call_is_retried_once_with_the_reason(
