@@ -65,6 +65,9 @@ class WidgetAssistant(ScriptedAssistant):
             )
             yield Event("delta", {"text": r"Take \(7\) from both sides: \[3x = 18\]"})
             yield done("stop")
+        elif word == "mine":
+            yield Event("delta", {"text": f"Orders of {self.asked[-1][2].customer or 'nobody'}."})
+            yield done("stop")
         elif word == "cited":
             yield Event("passages", {"items": [PASSAGE]})
             yield Event("delta", {"text": "Within **30 days**."})

@@ -18,7 +18,7 @@ from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
 from tiny import write_pack
 from widget_rig import KEY, PLAIN_PAGE, WATCH, HostSite, Line, Widget, WidgetAssistant, embed, hosting
 
-ARTICLE = '---\ntitle: Returns\nurl: https://shop.example/help/returns\nquestions: ["How do I return something?"]\n---\nYou have **30 days**.\n'
+ARTICLE = '---\ntitle: Returns\nurl: /help/returns\nquestions: ["How do I return something?"]\n---\nYou have **30 days**.\n'
 
 expect.set_options(timeout=15_000)
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Widget]
 
 
-def test_answers_show_their_pack_their_steps_and_their_sources(visit: Visit) -> None:
+def test_answers_show_their_pack_their_steps_and_their_sources(visit: Visit, host: HostSite) -> None:
     widget = visit().open()
     expect(widget.log.get_by_role("button", name="hello there")).to_be_visible()
     widget.say("order please")
@@ -36,7 +36,7 @@ def test_answers_show_their_pack_their_steps_and_their_sources(visit: Visit) -> 
     article = widget.page.get_by_role("article", name="Returns")
     expect(article.locator("strong")).to_have_text("30 days")
     expect(article.get_by_role("link", name="Open on the website")).to_have_attribute(
-        "href", "https://shop.example/help/returns"
+        "href", f"{host.url}/help/returns"
     )
     widget.page.keyboard.press("Escape")
     expect(widget.box).to_be_focused()
@@ -107,12 +107,12 @@ def test_a_person_takes_over(visit: Visit, bot: Site, assistant: WidgetAssistant
     menu(widget, "Talk to a person")
     widget.page.get_by_label("What is it about?").fill("A broken zip")
     widget.page.get_by_role("button", name="Ask for a person").click()
-    expect(widget.page.get_by_text("Place in the queue: 1.")).to_be_visible()
+    expect(widget.page.locator(".bar").get_by_text("Place in the queue: 1.")).to_be_visible()
     desk = bot.anonymous
     [waiting] = desk.get("/v1/handovers", params={"site": "shop"}).json()["handovers"]
     at = f"/v1/handovers/{waiting['id']}"
     assert desk.post(f"{at}/accept", json={"agent": "Ruth"}).status_code == 200
-    expect(widget.page.get_by_text("Ruth is with you.")).to_be_visible()
+    expect(widget.page.locator(".bar").get_by_text("Ruth is with you.")).to_be_visible()
     assert desk.post(f"{at}/messages", json={"text": "Send me a **picture**, please."}).status_code in (
         200,
         201,
@@ -125,7 +125,9 @@ def test_a_person_takes_over(visit: Visit, bot: Site, assistant: WidgetAssistant
     assert given.value.json() == {"run_id": None, "delivered": True}
     expect(widget.page.locator(".message.user").last).to_contain_text("Here it is")
     assert desk.post(f"{at}/close").status_code == 200
-    expect(widget.page.get_by_text("The conversation with a person has ended.")).to_be_visible()
+    expect(
+        widget.page.locator(".bar").get_by_text("The conversation with a person has ended.")
+    ).to_be_visible()
     assert len(assistant.asked) == 1
     widget.page.reload()
     widget.open()

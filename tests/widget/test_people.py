@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +86,62 @@ def test_axe_finds_nothing(
     assert page.locator("senmon-chat .window").evaluate(
         "(w) => w.getBoundingClientRect().width <= innerWidth && w.scrollWidth <= w.clientWidth + 1"
     )
+    context.close()
+
+
+#: name: the browser's context. At 200 % and 400 % a window of 1000 × 760 and 1280 × 1024 has so few pixels of CSS.
+SIGHT: dict[str, dict[str, Any]] = {
+    "forced colours": {"forced_colors": "active", "viewport": {"width": 1000, "height": 760}},
+    "zoom 200 %": {"viewport": {"width": 500, "height": 380}, "device_scale_factor": 2},
+    "zoom 400 %": {"viewport": {"width": 320, "height": 256}, "device_scale_factor": 4},
+}
+IN_SIGHT = """() => {
+  const root = document.querySelector("senmon-chat").shadowRoot;
+  const faults = [];
+  for (const each of root.querySelectorAll(".head button, .composer button, .composer textarea")) {
+    const { left, top, right, bottom } = each.getBoundingClientRect();
+    if (left < 0 || top < 0 || right > innerWidth + 1 || bottom > innerHeight + 1) faults.push(`out of sight: ${each.outerHTML}`);
+    const over = root.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    if (!each.contains(over)) faults.push(`covered: ${each.outerHTML}`);
+  }
+  if (root.querySelector(".log").clientHeight < 60) faults.push(`${root.querySelector(".log").clientHeight} px for the conversation`);
+  return faults;
+}"""
+#: Without its own colours each thing has an edge, and the ladder can be told from its ground.
+EDGES = """() => {
+  const root = document.querySelector("senmon-chat").shadowRoot;
+  const bare = (each) => { const s = getComputedStyle(each); return s.borderTopStyle === "none" || s.borderTopColor === s.backgroundColor; };
+  const faults = [...root.querySelectorAll(".window, .bubble, .launcher, .send, .box")].filter(bare).map((each) => each.className);
+  const ladder = root.querySelector("progress");
+  const value = getComputedStyle(ladder, "::-webkit-progress-value").backgroundColor;
+  if (value === getComputedStyle(ladder).backgroundColor) faults.push("progress");
+  return faults;
+}"""
+
+
+@thorough
+@pytest.mark.parametrize("name", SIGHT)
+def test_forced_colours_and_zoom(
+    name: str, browser: Browser, host: HostSite, bot: Site, tmp_path: Path
+) -> None:
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce", **SIGHT[name])
+    page = context.new_page()
+    page.goto(host.put("/sight", PLAIN_PAGE.format(tag=embed(bot.url), body="<h1>Shop</h1>")))
+    widget = Widget(page).open().say("cited")
+    widget.heard("30 days")
+    widget.say("hint")
+    widget.heard("from both sides")
+    expect(widget.answers.last.locator(".katex").first).to_be_visible()
+    assert page.evaluate(IN_SIGHT) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if "forced_colors" in SIGHT[name]:
+        assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+        assert page.evaluate(EDGES) == []
+    folder = Path(os.environ.get("SENMON_WIDGET_SHOTS", tmp_path))
+    page.screenshot(path=folder / f"{name.replace(' ', '-').replace('%', 'percent')}.png")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("button", name="End and rate").click()
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
     context.close()
 
 

@@ -50,11 +50,18 @@ export interface Call {
   stream?: boolean;
 }
 
+/** Who signs in with a class code. In memory only: on a shared computer the next pupil signs in anew. */
+export interface Pupil {
+  code: string;
+  nickname: string;
+}
+
 type Given = string | null | undefined;
 export type CustomerSource = string | (() => Given | Promise<Given>);
 
 export class Api {
   visit: Visit | null = null;
+  pupil: Pupil | null = null;
   private expires = 0;
   private renewing: Promise<Visit> | null = null;
   private customer: CustomerSource | null = null;
@@ -70,14 +77,15 @@ export class Api {
   ) {}
 
   /** The customer whom the page signed in from now on; null: nobody. */
-  identify(customer: CustomerSource | null): void {
+  identify(customer: CustomerSource | null, pupil: Pupil | null = null): void {
     this.customer = customer;
+    this.pupil = pupil;
     this.visit = null;
     this.person += 1;
   }
 
   get identified(): boolean {
-    return this.customer !== null;
+    return this.customer !== null || this.pupil !== null;
   }
 
   /** Forgets who is here: the next call is by somebody new. */
@@ -126,6 +134,8 @@ export class Api {
       refresh_token: refresh ?? undefined,
       attempt: refresh ? attempt : undefined,
       customer: await this.customerToken(),
+      class_code: this.pupil?.code,
+      nickname: this.pupil?.nickname,
     };
     const response = await this.send("v1/visitors", { method: "POST", body });
     if (!response.ok) {
@@ -133,8 +143,8 @@ export class Api {
       // The page signed somebody in meanwhile: ask again, as that one.
       if (person !== this.person) return this.obtain();
       // An expired token, one for another site, a page of a login form: whoever it is must sign in again.
-      if (response.status === 401 && body.customer && refused.code === "unauthenticated") {
-        throw new Refused(401, "identity_required", refused.message, null, []);
+      if (response.status === 401 && (body.customer || body.class_code) && refused.code === "unauthenticated") {
+        throw new Refused(401, body.customer ? "identity_required" : "class_refused", refused.message, null, []);
       }
       if (refused.code !== "refresh_refused" || !refresh) throw refused;
       // Too old, or another tab without locks was first.

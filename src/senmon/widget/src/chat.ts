@@ -1,6 +1,6 @@
 // The conversation: what is shown, and everything that changes it. The server keeps the history.
 
-import { Api, Refused, type CustomerSource } from "./api";
+import { Api, Refused, type CustomerSource, type Pupil } from "./api";
 import { plain } from "./reader";
 import { apply, busy, message, past } from "./messages";
 import { newId, type Shelf } from "./shelf";
@@ -8,7 +8,7 @@ import { follow, patience } from "./sse";
 import type { Tabs, News } from "./tabs";
 import type { Article, Handover, History, Message, Pack, Rating, StreamEvent } from "./types";
 
-export type Phase = "idle" | "loading" | "prechat" | "ready" | "failed";
+export type Phase = "idle" | "loading" | "pupil" | "prechat" | "ready" | "failed";
 
 /** Something to tell kindly, above the box to type in. */
 export interface Notice {
@@ -24,6 +24,8 @@ export interface Host {
   visible(): boolean;
   /** What the server explains is English. */
   english(): boolean;
+  /** Pupils sign in with a class code here. */
+  byClassCode(): boolean;
 }
 
 const NO_HANDOVER: Handover = { status: "none" };
@@ -96,9 +98,10 @@ export class Chat {
   }
 
   private async begin(): Promise<void> {
-    this.phase = "loading";
     this.notice = null;
+    this.phase = this.host.byClassCode() && !this.api.identified ? "pupil" : "loading";
     this.host.changed();
+    if (this.phase === "pupil") return;
     this.tabs.listen();
     const visit = await this.api.renew();
     const { packs } = await this.api.ask<{ packs: Pack[] }>("v1/packs");
@@ -108,6 +111,27 @@ export class Chat {
     this.phase = this.needsForm() ? "prechat" : "ready";
     this.host.changed();
     this.host.emit("ready");
+  }
+
+  /** Signs a pupil in. Which field the server refuses; "" when it is another trouble, null when all is well. */
+  async signIn(pupil: Pupil): Promise<"code" | "nickname" | "" | null> {
+    this.api.identify(null, pupil);
+    const begun = this.begin();
+    this.starting = begun;
+    try {
+      await begun;
+      return null;
+    } catch (error) {
+      this.starting = null;
+      this.api.identify(null);
+      this.phase = "pupil";
+      if (error instanceof Refused && error.code === "class_refused") return "code";
+      if (error instanceof Refused && error.status === 422) return "nickname";
+      this.tell(error);
+      return "";
+    } finally {
+      this.host.changed();
+    }
   }
 
   private needsForm(): boolean {
@@ -222,7 +246,7 @@ export class Chat {
   }
 
   hear(news: News): void {
-    if (this.phase === "idle") return;
+    if (this.phase === "idle" || this.phase === "pupil") return;
     const ours = news.conversation === this.conversation;
     if (news.kind === "reset" || (news.kind === "conversation" && !news.conversation)) {
       this.leave();
@@ -549,7 +573,7 @@ export class Chat {
   private tell(error: unknown): void {
     if (!(error instanceof Refused)) this.notice = { kind: navigator.onLine === false ? "offline" : "failed" };
     else if (error.status === 429) this.notice = { kind: "slow", wait: Math.max(1, Math.ceil(error.wait ?? 5)) };
-    else if (error.code === "identity_required") this.notice = { kind: "identity" };
+    else if (["identity_required", "class_refused"].includes(error.code)) this.notice = { kind: "identity" };
     else {
       const why = error.problems.map((problem) => problem.why).join("; ");
       this.notice = { kind: "failed", detail: error.status === 422 && this.host.english() ? why || error.message : "" };

@@ -51,6 +51,7 @@ export class SenmonChat extends LitElement {
     heading: {},
     consent: {},
     customer: {},
+    signIn: { attribute: "sign-in" },
     open: { type: Boolean, reflect: true },
   };
 
@@ -66,6 +67,8 @@ export class SenmonChat extends LitElement {
   consent = "";
   /** A token of the customer whom the page signed in; see `identify` for one that is renewed. */
   customer = "";
+  /** "class": pupils sign in with a class code and a nickname. */
+  signIn = "";
   open = false;
 
   // What the views show
@@ -137,6 +140,7 @@ export class SenmonChat extends LitElement {
         changed: () => this.soon(),
         announce: (text) => this.announce(text),
         emit: (event, detail) => this.emit(event, detail),
+        byClassCode: () => this.signIn === "class",
         english: () => this.words.language === "en",
         visible: () => this.open && this.panel === "chat" && document.visibilityState === "visible",
       },

@@ -2,7 +2,7 @@
 
 import type { SenmonChat } from "./element";
 
-const SETTINGS = ["lang", "theme", "pack", "heading", "consent"];
+const SETTINGS = ["lang", "theme", "pack", "heading", "consent", "sign-in"];
 const TOLD = ["ready", "message", "answer", "handover", "error"];
 
 /** The whole page is the chat, as its address wants it. */

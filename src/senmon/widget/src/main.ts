@@ -3,7 +3,7 @@
 import { SenmonChat } from "./element";
 import { settle } from "./frame";
 
-const ATTRIBUTES = ["site-key", "api", "lang", "theme", "mode", "pack", "heading", "consent", "customer", "open"];
+const ATTRIBUTES = ["site-key", "api", "lang", "theme", "mode", "pack", "heading", "consent", "customer", "sign-in", "open"];
 
 if (!customElements.get("senmon-chat")) customElements.define("senmon-chat", SenmonChat);
 

@@ -6,7 +6,7 @@ import type { SenmonChat } from "./element";
 import { icons } from "./icons";
 import { formula, typed } from "./maths";
 import { conversation } from "./view-log";
-import { consent, failed, prechat } from "./view-start";
+import { consent, failed, prechat, pupil } from "./view-start";
 import { articleSheet, personSheet, rateSheet } from "./view-sheets";
 
 type Piece = TemplateResult | typeof nothing;
@@ -40,6 +40,7 @@ function inside(ui: SenmonChat): Piece {
   if (ui.consent === "ask" && !ui.agreed && phase === "idle") return consent(ui);
   if (phase === "failed") return failed(ui);
   if (phase === "idle" || phase === "loading") return html`<p class="wait" role="status">${ui.t("loading")}</p>`;
+  if (phase === "pupil") return pupil(ui);
   if (phase === "prechat") return prechat(ui);
   if (ui.panel === "article") return articleSheet(ui);
   if (ui.panel === "rate") return rateSheet(ui);
@@ -87,6 +88,7 @@ function menu(ui: SenmonChat): Piece {
     ${some && ui.mayRate
       ? entry(icons.star, ui.t("rate"), () => ui.to("rate"))
       : nothing}
+    ${chat.api.pupil ? entry(icons.close, ui.t("signOut"), () => void ui.reset()) : nothing}
   </ul>`;
 }
 

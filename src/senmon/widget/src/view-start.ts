@@ -32,18 +32,45 @@ export function failed(ui: SenmonChat): Piece {
 const MAX_FIELDS = 20;
 const PLAIN = /^[A-Za-z]\w{0,63}$/;
 
+type Give = (answers: Record<string, unknown>) => Promise<boolean>;
+
 export function prechat(ui: SenmonChat): Piece {
-  const schema = ui.chat.api.visit?.site?.prechat ?? {};
+  return form(ui, ui.chat.api.visit?.site?.prechat ?? {}, ui.t("startChat"), (answers) => ui.chat.submit(answers));
+}
+
+/** A class code from the teacher, and a nickname. */
+export function pupil(ui: SenmonChat): Piece {
+  const schema: Schema = {
+    title: ui.t("classTitle"),
+    properties: {
+      code: { type: "string", title: ui.t("classCode"), maxLength: 40 },
+      nickname: { type: "string", title: ui.t("nickname"), description: ui.t("nicknameHint"), maxLength: 24 },
+    },
+    required: ["code", "nickname"],
+  };
+  return form(ui, schema, ui.t("signIn"), async ({ code, nickname }) => {
+    const wrong = await ui.chat.signIn({ code: String(code).trim(), nickname: String(nickname).trim() });
+    if (wrong) ui.chat.problems.set(wrong, wrong === "code" ? ui.t("classRefused") : ui.t("fieldWrong"));
+    return wrong === null;
+  });
+}
+
+function form(ui: SenmonChat, schema: Schema, act: string, give: Give): Piece {
   const fields = Object.entries(schema.properties ?? {}).filter(([name]) => PLAIN.test(name)).slice(0, MAX_FIELDS);
   const submit = (event: Event): void => {
     event.preventDefault();
-    void send(ui, event.target as HTMLFormElement, schema, fields);
+    void send(ui, event.target as HTMLFormElement, schema, fields, give);
   };
   return html`<form class="prechat" part="form" novalidate @submit=${submit}>
     <h3>${schema.title || ui.t("formIntro")}</h3>${schema.description ? html`<p>${schema.description}</p>` : nothing}
     ${fields.map(([name, field]) => row(ui, name, field, schema.required?.includes(name) ?? false))}
-    <p class="notice" role="alert" ?hidden=${!ui.chat.notice}>${ui.chat.notice ? ui.chat.notice.detail || ui.t("failed") : nothing}</p>
-    <button class="primary" type="submit">${ui.t("startChat")}</button></form>`;
+    <p class="notice" role="alert" ?hidden=${!ui.chat.notice}>${ui.chat.notice ? trouble(ui) : nothing}</p>
+    <button class="primary" type="submit">${act}</button></form>`;
+}
+
+function trouble(ui: SenmonChat): string {
+  const told = ui.chat.notice!;
+  return told.detail || (told.kind === "slow" ? ui.t("slow", { n: told.wait ?? 5 }) : ui.t(told.kind));
 }
 
 function row(ui: SenmonChat, name: string, field: Field, required: boolean): Piece {
@@ -84,7 +111,7 @@ function input(name: string, field: Field, required: boolean, wrong?: string, ch
     aria-invalid=${invalid} aria-describedby=${about} />`;
 }
 
-async function send(ui: SenmonChat, form: HTMLFormElement, schema: Schema, fields: [string, Field][]): Promise<void> {
+async function send(ui: SenmonChat, form: HTMLFormElement, schema: Schema, fields: [string, Field][], give: Give): Promise<void> {
   const answers: Record<string, unknown> = {};
   ui.chat.problems.clear();
   for (const [name, field] of fields) {
@@ -95,13 +122,14 @@ async function send(ui: SenmonChat, form: HTMLFormElement, schema: Schema, field
     if ((missing || (field.type === "boolean" && value === false)) && schema.required?.includes(name)) ui.chat.problems.set(name, ui.t("fieldMissing"));
     else if (!control.checkValidity()) ui.chat.problems.set(name, ui.t("fieldWrong"));
   }
-  if (!ui.chat.problems.size && (await ui.chat.submit(answers))) {
+  if (!ui.chat.problems.size && (await give(answers))) {
     ui.focusBox();
     return;
   }
   ui.requestUpdate();
   await ui.updateComplete;
-  form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  const wrong = ui.renderRoot.querySelector<HTMLElement>(".prechat [aria-invalid=true]");
+  wrong?.focus();
 }
 
 function read(control: HTMLInputElement, field: Field): unknown {
