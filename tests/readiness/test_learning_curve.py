@@ -16,7 +16,16 @@ from senmon.dataset.example import Example
 from senmon.dataset.loading import load_dataset
 from senmon.errors import ConfigError
 from senmon.packs.loader import load_pack
-from senmon.readiness.learning_curve import RUNS, _affordable, fit, interval, learning_curve
+from senmon.readiness.learning_curve import (
+    RUNS,
+    LearningCurve,
+    Point,
+    PowerLaw,
+    _affordable,
+    fit,
+    interval,
+    learning_curve,
+)
 from senmon.readiness.plots import curve_plot
 
 SIZES = np.array([100.0, 100, 200, 200, 400])
@@ -76,6 +85,13 @@ def test_a_real_run_on_a_tiny_base(
     assert curve.low <= curve.doubled <= curve.high and curve.held_out == 12
     assert not (tmp_path / "work").exists()
     assert "88" in curve.meaning and "<svg" in curve_plot(curve)
+
+
+def test_a_curve_of_a_sample_does_not_say_whether_to_collect() -> None:
+    points = tuple(Point(size, 3 - size / 1000, run) for size, run in ((25, 0), (50, 0), (100, 0)))
+    curve = LearningCurve(points, PowerLaw(0.0, 4.0, 0.1), 3.2, 30, 2.35, 2.3, 2.4, 600.0, available=1000)
+    assert "100 of the 1,000" in curve.meaning and "--curve-minutes 100 " in curve.meaning
+    assert "worth collecting." in replace(curve, available=110).meaning
 
 
 def test_too_little_data_is_refused(

@@ -186,7 +186,7 @@ def _verdict(report: Readiness) -> Text:
     told.append(f"{score.stage.meaning} {counts}.", style="not bold")
     if score.next_stage is not None:
         gap = max(0.0, score.next_stage.least - score.points)
-        need = f"{gap:.0f} more points" if gap else ""
+        need = f"{_counted(round(gap), 'more point')}" if gap else ""
         mend = f"{_counted(severities['error'], 'error')} mended" if score.blocked else ""
         told.append(
             f"\nNext stage “{score.next_stage.name}” needs {' and '.join(filter(None, (need, mend)))}."

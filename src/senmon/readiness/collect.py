@@ -236,7 +236,7 @@ def _uncovered(
         if name not in shown:
             yield Suggestion(
                 f"Show how `{name}` is called",
-                f"No training conversation does. It is for: {spec.description}",
+                f"No training conversation does. Its description: “{spec.description}”",
                 _gain(score, "coverage", 1 / coverage.actions[1] / parts),
                 tuple(_for_action(_purpose(name, spec.description), list(spec.candidates.values()))),
                 "uncovered_action",

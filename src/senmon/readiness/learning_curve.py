@@ -8,6 +8,7 @@ run twice, on different examples).
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import time
@@ -44,6 +45,8 @@ _ASYMPTOTES = np.linspace(0.0, 0.95, 39)
 _STEEPEST = 1.5
 #: Losses of two runs differ by at least this, relatively, whatever two of them happened to say.
 LEAST_NOISE = 0.003
+#: A curve whose last run saw less than this share of the examples is that of a sample.
+ALL_SEEN = 0.8
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +76,8 @@ class PowerLaw:
 class LearningCurve:
     """`doubled` is the loss expected of twice the examples, `low` and `high` its 95 % interval.
 
-    `base` is the loss without any tuning. `seconds` is what the runs took.
+    `base` is the loss without any tuning. `seconds` is what the runs took. `available` are the training
+    examples that the pack has; the time was too short for all of them where no run saw so many.
     """
 
     points: tuple[Point, ...]
@@ -84,6 +88,7 @@ class LearningCurve:
     low: float
     high: float
     seconds: float
+    available: int = 0
 
     @property
     def now(self) -> float:
@@ -104,6 +109,13 @@ class LearningCurve:
             f"{self.now:.3f} to about "
             f"{self.doubled:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}), {self.gain:.1%} less."
         )
+        if best < ALL_SEEN * self.available:
+            minutes = LEAST_MINUTES * math.ceil(self.seconds / 60 * self.available / best / LEAST_MINUTES)
+            return (
+                f"{said} The time was enough for {best:,} of the {self.available:,} training examples, so this "
+                "is what tuning on more of them brings. Whether new ones are worth collecting takes about "
+                f"--curve-minutes {minutes} on this machine."
+            )
         if self.gain < 0.02:
             return f"{said} More of the same hardly helps: collect other kinds of requests instead."
         return f"{said} More data is worth collecting."
@@ -155,7 +167,8 @@ def learning_curve(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     weights = untuned.tokens.astype(np.float64)
-    return _curve(points, np.stack(losses), weights, untuned.mean, time.monotonic() - began)
+    curve = _curve(points, np.stack(losses), weights, untuned.mean, time.monotonic() - began)
+    return replace(curve, available=len(train))
 
 
 def _affordable(
