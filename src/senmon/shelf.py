@@ -15,8 +15,8 @@ from senmon.assistant.catalog import Trial
 from senmon.checks.protocol import Check
 from senmon.checks.registry import build_checks
 from senmon.dataset.example import Dataset
-from senmon.dataset.loading import load_dataset
-from senmon.dataset.routing import routing_digest, routing_examples
+from senmon.dataset.kept import learnt_of
+from senmon.dataset.routing import Learnt, routing_digest, routing_examples
 from senmon.errors import AdapterError, SenmonError
 from senmon.knowledge import Knowledge
 from senmon.messages import Message
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from senmon.workspace import Workspace
 
 KEPT_ROUTERS = 4
+#: Folder of the state for what was read of the packs' data.
+KEPT = "packs"
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +198,7 @@ def _fitted(routes: tuple[PackRoutes, ...], encoder: object, folder: Path) -> Ro
 
 
 def _prepare(pack: Pack, workspace: Workspace) -> _Prepared:
-    dataset = load_dataset(pack)
+    dataset = learnt_of(pack, workspace.home / KEPT)
     return _Prepared(
         prefix=prefix_message(pack),
         prefix_digest=prefix_digest(pack),
@@ -208,7 +210,7 @@ def _prepare(pack: Pack, workspace: Workspace) -> _Prepared:
     )
 
 
-def pack_routes(pack: Pack, dataset: Dataset) -> PackRoutes:
+def pack_routes(pack: Pack, dataset: Dataset | Learnt) -> PackRoutes:
     """What the router learns of a pack."""
     return PackRoutes(
         pack=pack.name,
