@@ -163,7 +163,8 @@ export class Chat {
     this.api.identify(customer);
     const begun = this.starting;
     this.starting = null;
-    if (begun) await this.start();
+    // One that could not begin may begin now.
+    if (begun || this.phase === "failed") await this.start();
   }
 
   private leave(): void {
