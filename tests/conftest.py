@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from senmon.bases.catalog import BaseFiles
 from tiny import make_tiny_base, write_pack
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +44,22 @@ def test_data() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("real data is not here: set SENMON_TEST_DATA to its folder")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all rooms: there can't be two at once in a thread."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        why = "Chromium is not here, so no page is tried: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox refuses to work for root.
+    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        yield started
+        started.close()

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from console_rig import Person, make_staff, person
 from senmon.packs.loader import load_pack
+from senmon.packs.pack import Pack
 from senmon.settings import Settings
 from senmon.store.staff import ROLES
 from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
 from tiny import write_pack
 from widget_rig import WidgetAssistant
+
+
+class ConsoleWorkspace(FakeWorkspace):
+    """With what the console's other pages need."""
+
+    encoder = None
+
+    def base_for(self, pack: Pack) -> SimpleNamespace:
+        return SimpleNamespace(digest="0" * 64)
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +34,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "garden": FakeServed(load_pack(write_pack(folder / "garden", title="Garden"))),
     }
     settings = Settings(home=tmp_path_factory.mktemp("home"), rate_limit_per_minute=0, demo=True)
-    with serving(FakeWorkspace(settings, FakeCatalog(packs))) as site:
+    with serving(ConsoleWorkspace(settings, FakeCatalog(packs))) as site:
         for role in ROLES:
             make_staff(site, role, role)
         yield site

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from senmon.packs.loader import load_pack
 from senmon.settings import Settings
@@ -21,22 +19,6 @@ from widget_rig import KEY, PLAIN_PAGE, WATCH, HostSite, Line, Widget, WidgetAss
 ARTICLE = '---\ntitle: Returns\nurl: /help/returns\nquestions: ["How do I return something?"]\n---\nYou have **30 days**.\n'
 
 expect.set_options(timeout=15_000)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        why = "Chromium is not here, so the widget is not tried: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
-    # Chromium's sandbox refuses to work for root.
-    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=sandbox)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

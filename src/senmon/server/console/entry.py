@@ -13,7 +13,7 @@ from senmon.errors import ConfigError, Forbidden, SenmonError, Unauthenticated
 from senmon.server.console.access import may
 from senmon.server.console.naming import account_name, shown_name
 from senmon.server.console.pages import MENU, STATIC, render
-from senmon.server.console.route import ConsoleRoute, form_of, go, staff_of
+from senmon.server.console.route import ConsoleRoute, form_of, go, page_status, staff_of
 from senmon.server.console.session import (
     COOKIE,
     VISIT,
@@ -25,7 +25,6 @@ from senmon.server.console.session import (
     server_of,
     signed_in,
 )
-from senmon.server.errors import status_of
 from senmon.server.files import FolderFiles
 from senmon.server.services import address_of
 from senmon.store.staff import Staff
@@ -137,7 +136,7 @@ async def change_password(request: Request) -> Response:
         password = await door.verifier.hashed(form.raw("password"), staff.name, staff.display)
     except SenmonError as error:
         answer = render(request, "account.html", error=error)
-        answer.status_code = status_of(error)
+        answer.status_code = page_status(error)
         return answer
     changed = await server_of(request).workspace.store.staff.change(staff.name, password=password)
     return await _enter(request, changed, "/console/account", told=False)
@@ -185,5 +184,5 @@ def _with_visit(request: Request, template: str, *, error: SenmonError | None, *
     if not bound:
         put_cookie(request, answer, VISIT, visit)
     if error is not None:
-        answer.status_code = status_of(error)
+        answer.status_code = page_status(error)
     return answer

@@ -11,7 +11,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
-from senmon.errors import Forbidden, ProblemsError, RequestInvalid, SenmonError, Unauthenticated
+from senmon.errors import (
+    AdapterError,
+    AdapterNotFound,
+    ConfigError,
+    Forbidden,
+    GateFailed,
+    ProblemsError,
+    RequestInvalid,
+    SenmonError,
+    Unauthenticated,
+)
 from senmon.server.console.access import Rule, rule_of
 from senmon.server.console.forms import Form, read_form
 from senmon.server.console.pages import render
@@ -100,11 +110,21 @@ def failure(request: Request, error: SenmonError) -> Response:
     """The error as a page, or as the notice of a page."""
     problems = [problem.why for problem in error.problems] if isinstance(error, ProblemsError) else []
     template = "notice.html" if is_part(request) else "error.html"
-    answer = render(request, template, error=error, problems=problems, status=status_of(error))
-    answer.status_code = status_of(error)
+    status = page_status(error)
+    answer = render(request, template, error=error, problems=problems, status=status)
+    answer.status_code = status
     if (wait := retry_after(error)) is not None:
         answer.headers["Retry-After"] = str(max(1, round(wait)))
     return answer
+
+
+def page_status(error: SenmonError) -> int:
+    """What a person typed wrong is no fault of the server's."""
+    if isinstance(error, AdapterNotFound):
+        return 404
+    if isinstance(error, AdapterError | GateFailed):
+        return 409
+    return 422 if isinstance(error, ConfigError | ProblemsError) else status_of(error)
 
 
 def _to_sign_in(request: Request) -> Response:
