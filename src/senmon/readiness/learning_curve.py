@@ -112,8 +112,8 @@ class LearningCurve:
         if best < ALL_SEEN * self.available:
             minutes = LEAST_MINUTES * math.ceil(self.seconds / 60 * self.available / best / LEAST_MINUTES)
             return (
-                f"{said} The time was enough for {best:,} of the {self.available:,} training examples, so this "
-                "is what tuning on more of them brings. Whether new ones are worth collecting takes about "
+                f"{said} The time was enough for {best:,} of the {self.available:,} training examples, so "
+                "this is what tuning on more of them brings. Whether new ones are worth collecting takes about "
                 f"--curve-minutes {minutes} on this machine."
             )
         if self.gain < 0.02:
