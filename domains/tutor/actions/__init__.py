@@ -8,6 +8,7 @@ are state on the server and never part of the prompt.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rasa_sdk import Action
@@ -134,7 +135,9 @@ def checked(dispatcher: Any, tracker: Any, attempt: str) -> list[dict[str, Any]]
     """Judges `attempt` and says what comes next."""
     problem = tracker.get_slot("opened")
     if not problem or not tracker.get_slot("open"):
-        dispatcher.utter_message(json_message=_without_problem(attempt, FINISHED if problem else NO_PROBLEM))
+        said = str((tracker.latest_message or {}).get("text") or attempt)
+        claim = attempt if _typed(attempt, said) else ""
+        dispatcher.utter_message(json_message=_without_problem(claim, FINISHED if problem else NO_PROBLEM))
         return []
     progress = str(tracker.get_slot("progress") or problem)
     judgement = _judged(tracker, str(problem), attempt)
@@ -180,7 +183,9 @@ def _judged(tracker: Any, problem: str, copied: str) -> Judgement:
 
 
 def _typed(copied: str, said: str) -> bool:
-    return "".join(copied.split()).lower() in "".join(said.split()).lower()
+    """Whether it stands in the message as a whole: `3 + 4 = 7`, but not `1 + 1 = 2` of `11 + 1 = 23`."""
+    letters = r"\s*".join(map(re.escape, "".join(copied.split())))
+    return re.search(rf"(?<![\w.,/+*×÷=\-]){letters}(?![\w/+*×÷=]|[.,]\d)", said, re.IGNORECASE) is not None
 
 
 def _rung(solution: Solution, tracker: Any, judgement: Judgement, level: int, wrongs: int) -> str:

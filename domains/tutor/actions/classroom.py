@@ -13,6 +13,8 @@ import yaml
 SETTINGS = Path(__file__).parents[1] / "teacher.yaml"
 #: A pupil who signs in as `7a/anna` belongs to the class `7a`.
 OF_CLASS = "/"
+#: Who signed in with a class code and a nickname is `class:7a/anna`.
+BY_CODE = "class:"
 
 
 class SettingsError(Exception):
@@ -31,7 +33,7 @@ class Budget:
 def budget_of(pupil: str | None) -> Budget:
     """The budget of the signed-in pupil's class, or the default."""
     default, classes = _settings(_stamp())
-    name, mark, _ = (pupil or "").partition(OF_CLASS)
+    name, mark, _ = (pupil or "").removeprefix(BY_CODE).partition(OF_CLASS)
     return classes.get(name, default) if mark else default
 
 

@@ -26,7 +26,7 @@ from senmon.checks.maths_nodes import (
     variables,
 )
 from senmon.checks.maths_problem import Problem, agrees, read_problem, same
-from senmon.checks.maths_values import spelled
+from senmon.checks.maths_values import numbers_in, spelled
 from senmon.errors import Unparsable
 
 from . import mistakes, writing
@@ -152,7 +152,7 @@ def _equation(problem: Statement, solution: Solution, statements: tuple[Statemen
         return _claimed(problem, letter, solution, [claim for claim in claims if claim is not None])
     if len(statements) != 1:
         return Judgement("unclear", "One line at a time, please. What is your next step?")
-    return _line(problem, letter, statements[0])
+    return _line(problem, letter, solution, statements[0])
 
 
 def _claim(statement: Statement, letter: str) -> Node | None:
@@ -218,12 +218,12 @@ def _is_linear(problem: Statement, letter: str) -> bool:
     return True
 
 
-def _line(problem: Statement, letter: str, attempt: Statement) -> Judgement:
+def _line(problem: Statement, letter: str, solution: Solution, attempt: Statement) -> Judgement:
     if not attempt.is_equation:
         return Judgement("unclear", "Write the whole line, with both sides of the equation.")
     names = statement_variables(attempt)
     if not names:
-        return _true_sum(attempt)
+        return _true_sum(attempt, solution)
     if names != {letter}:
         return Judgement("unclear", f"Stay with the letter {letter}, please.")
     if not _all_equal([side for side in attempt.sides if not variables(side)] or [Number(Fraction(0))]):
@@ -258,13 +258,13 @@ def _worth(attempt: Statement) -> str:
     return text
 
 
-def _true_sum(attempt: Statement) -> Judgement:
+def _true_sum(attempt: Statement, solution: Solution) -> Judgement:
     try:
         values = {evaluate(side) for side in attempt.sides}
     except BeyondError:
         return Judgement("unclear", "I can't work that out. Try a smaller step.")
     if len(values) == 1:
-        return Judgement("step_ok", "That sum is right.")
+        return _beside(values.pop(), solution)
     return Judgement(
         "wrong", "That sum does not come out.", Mistake("arithmetic slip", "That sum does not come out.")
     )
@@ -297,7 +297,7 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
     if values[0] == wanted:
         return _right_value(solution, sides[-1])
     if len(sides) > 1:
-        return _true_beside(problem, letters, values[0])
+        return _true_beside(problem, solution, letters, values[0])
     if values[0] in _on_the_way(solution):
         return Judgement("step_ok", "That is right for this part.")
     if isinstance(sides[-1], Percent) and values[0] * 100 == wanted:
@@ -306,12 +306,34 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
     return Judgement("wrong", mistake.text, mistake)
 
 
-def _true_beside(problem: Problem, letters: dict[str, Fraction], value: Fraction) -> Judgement:
+def _true_beside(
+    problem: Problem, solution: Solution, letters: dict[str, Fraction], value: Fraction
+) -> Judgement:
     """A sum that is true: a step, unless a known mistake leads to its result."""
     mistake = mistakes.in_value(problem.statement.sides[0], letters, value)
     if mistake.name in _MISLEADING:
         return Judgement("wrong", mistake.text, mistake)
-    return Judgement("step_ok", "That sum is right.")
+    return _beside(value, solution)
+
+
+def _beside(value: Fraction, solution: Solution) -> Judgement:
+    """A true sum is a step where its result is on the way; `11 − 7 = 4` may be true and lead astray."""
+    told = " ".join(f"{step.partial} {step.done}" for step in solution.steps)
+    met = numbers_in(" ; ".join((told, *solution.answers)))
+    if value in met or value in _parts_of(solution):
+        return Judgement("step_ok", "That sum is right.")
+    return Judgement("unclear", "I can't see yet how that sum helps here.")
+
+
+def _parts_of(solution: Solution) -> set[Fraction]:
+    """Top and bottom of a fraction that is asked for, before it is made simpler too."""
+    found: set[Fraction] = set()
+    for match in re.finditer(
+        r"\((\d+) ([+\u2212]) (\d+)\) over (\d+)", " ".join(s.partial for s in solution.steps)
+    ):
+        one, other = int(match[1]), int(match[3])
+        found |= {Fraction(one + other if match[2] == "+" else one - other), Fraction(int(match[4]))}
+    return found
 
 
 _MISLEADING = frozenset(

@@ -1,70 +1,16 @@
-"""How likely a pupil masters a skill: Bayesian knowledge tracing (Corbett and Anderson, 1995).
+"""What the tutor keeps of a pupil's skills: senmon's own knowledge tracing."""
 
-    after a right attempt   p' = p(1 − slip) / (p(1 − slip) + (1 − p)·guess)
-    after a wrong attempt   p' = p·slip / (p·slip + (1 − p)(1 − guess))
-    then                    p  = p' + (1 − p')·learn
+from senmon.mastery import (
+    MOST,
+    PRIOR,
+    Observation,
+    added,
+    mastery,
+    observations,
+    standings,
+    traced,
+    weakest,
+)
 
-The four numbers are written here and were not fitted to pupils. A right attempt after hints says less: each
-hint adds to `guess`. An answer that was told counts as a wrong attempt.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-PRIOR, LEARN, SLIP, GUESS = 0.3, 0.15, 0.1, 0.2
-GUESS_PER_HINT, MOST_GUESS = 0.1, 0.6
-#: Observations that one conversation keeps, the newest.
-MOST = 200
-
-
-@dataclass(frozen=True)
-class Observation:
-    skill: str
-    right: bool
-    hints: int = 0
-    error: str = ""
-
-    def to_json(self) -> list[Any]:
-        return [self.skill, self.right, self.hints, self.error]
-
-    @classmethod
-    def of(cls, value: Any) -> Observation | None:
-        match value:
-            case [str(skill), bool(right), int(hints), str(error)]:
-                return cls(skill, right, hints, error)
-        return None
-
-
-def added(kept: Any, new: Observation) -> list[Any]:
-    """The slot `observed` with one more observation."""
-    return [*(kept if isinstance(kept, list) else []), new.to_json()][-MOST:]
-
-
-def observations(kept: Any) -> list[Observation]:
-    values = kept if isinstance(kept, list) else []
-    return [one for value in values if (one := Observation.of(value)) is not None]
-
-
-def traced(before: float, seen: Observation) -> float:
-    guess = min(MOST_GUESS, GUESS + GUESS_PER_HINT * seen.hints)
-    if seen.right:
-        after = before * (1 - SLIP) / (before * (1 - SLIP) + (1 - before) * guess)
-    else:
-        after = before * SLIP / (before * SLIP + (1 - before) * (1 - guess))
-    return after + (1 - after) * LEARN
-
-
-def mastery(seen: Iterable[Observation]) -> Mapping[str, float]:
-    """Skill → probability, in the order in which the skills were met."""
-    found: dict[str, float] = {}
-    for one in seen:
-        found[one.skill] = traced(found.get(one.skill, PRIOR), one)
-    return found
-
-
-def weakest(seen: Sequence[Observation]) -> str:
-    levels = mastery(seen)
-    return min(levels, key=lambda skill: levels[skill], default="")
+__all__ = ["MOST", "PRIOR", "Observation", "added", "mastery", "observations", "standings"]
+__all__ += ["traced", "weakest"]

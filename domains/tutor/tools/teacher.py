@@ -13,7 +13,6 @@ import importlib.util
 import json
 import sqlite3
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -94,12 +93,9 @@ def export(database: Path, out: TextIO) -> None:
     table = csv.writer(out)
     table.writerow(COLUMNS)
     for pupil, seen in sorted(observed(database).items()):
-        for skill, level in mastery.mastery(seen).items():
-            own = [one for one in seen if one.skill == skill]
-            wrong = Counter(one.error for one in own if one.error)
-            counts = (len(own), sum(one.right for one in own), sum(one.hints for one in own))
-            often = wrong.most_common(1)[0][0] if wrong else ""
-            table.writerow((_plain(pupil), skill, f"{level:.3f}", *counts, often))
+        for one in mastery.standings(seen):
+            counts = (one.attempts, one.right, one.hints)
+            table.writerow((_plain(pupil), one.skill, f"{one.mastery:.3f}", *counts, one.mistake))
 
 
 def _plain(text: str) -> str:
