@@ -109,7 +109,7 @@ def test_a_slow_machine_measures_fewer_held_out_examples(
     clock = [0.0]
     monkeypatch.setattr("senmon.readiness.learning_curve.time.monotonic", lambda: clock[0])
     (one, *_) = load_dataset(load_pack(pack_folder("shop"))).examples
-    held = [replace(one, id=f"e{number}", intent=f"i{number % 4}") for number in range(100)]
+    held = tuple(replace(one, id=f"e{number}", intent=f"i{number % 4}") for number in range(100))
 
     def measure(some: Sequence[Example]) -> None:
         clock[0] += seconds * len(some)

@@ -113,8 +113,8 @@ class LearningCurve:
             minutes = LEAST_MINUTES * math.ceil(self.seconds / 60 * self.available / best / LEAST_MINUTES)
             return (
                 f"{said} The time was enough for {best:,} of the {self.available:,} training examples, so "
-                "this is what tuning on more of them brings. Whether new ones are worth collecting takes about "
-                f"--curve-minutes {minutes} on this machine."
+                "this is what tuning on more of them brings. Whether new ones are worth collecting takes "
+                f"about --curve-minutes {minutes} on this machine."
             )
         if self.gain < 0.02:
             return f"{said} More of the same hardly helps: collect other kinds of requests instead."
@@ -172,8 +172,8 @@ def learning_curve(
 
 
 def _affordable(
-    held: Sequence[Example], minutes: int | None, measure: Callable[[Sequence[Example]], object]
-) -> Sequence[Example]:
+    held: tuple[Example, ...], minutes: int | None, measure: Callable[[Sequence[Example]], object]
+) -> tuple[Example, ...]:
     """So many of `held`, evenly over intents, as can be measured once more than there are runs in their share
     of the time: the pace is that of the first few."""
     if minutes is None or len(held) <= LEAST_HELD_OUT:
