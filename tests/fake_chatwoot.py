@@ -75,7 +75,7 @@ class FakeChatwoot:
         return 200, {"meta": {}, "payload": {"success": True, "current_status": body["status"]}}
 
 
-def eventually(true: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen"

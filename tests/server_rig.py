@@ -193,7 +193,7 @@ class Site:
 
     def call(self, work: Any) -> Any:
         """Run a coroutine on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     loop: asyncio.AbstractEventLoop
 
@@ -229,11 +229,11 @@ def serving(workspace: FakeWorkspace | Workspace, **options: Any) -> Iterator[Si
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60), "the server did not start"
         site = Site(cast(FakeWorkspace, workspace), f"http://127.0.0.1:{listener.getsockname()[1]}")
         site.loop = loops[0]
         yield site
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(60)
         assert not thread.is_alive()

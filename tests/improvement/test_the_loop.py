@@ -93,7 +93,7 @@ class Shop:
 
     def serves(self, version: str | None) -> None:
         """Wait until the server has noticed by itself."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             adapter = self.workspace.catalog.packs["shop"].adapter
             if (adapter.version if adapter else None) == version:
@@ -103,7 +103,7 @@ class Shop:
 
     def tries(self, version: str | None) -> None:
         """Wait until the server has a version on trial, or has none any more."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             trial = self.workspace.catalog.packs["shop"].trial
             if (trial.adapter.version if trial else None) == version:
