@@ -295,9 +295,9 @@ def test_signs_without_words_say_nothing_about_intents(pack_folder: Make) -> Non
     folder = pack_folder("shop")
     lines = [line("😭😭", intent="sad"), line("🤷", intent="lost"), line("no idea", intent="lost")]
     (folder / "data/train.jsonl").write_text("".join(map(dumped, lines)), encoding="utf-8")
-    vectors = np.ones((3, 4), dtype=np.float32) / 2
+    vectors = np.full((3, 4), 0.5, dtype=np.float32)
     known = _Sample(load_dataset(load_pack(folder)).examples, vectors, vectors)
-    assert [one.places for one in _likely_conflicts(known, 0.9)] == []
+    assert [one.what for one in _likely_conflicts(known, 0.9)] == []
 
 
 def dumped(row: dict[str, Any]) -> str:
