@@ -113,7 +113,8 @@ def _parts(policy: Policy, manifest: PackManifest, text: str) -> tuple[Wish, ...
     names = [spec.name for spec in manifest.actions.specs]
     if any(not any(_values(name, manifest, each) for name in names) for each in clauses):
         return ()
-    found, values = [], []
+    found: list[Wish] = []
+    values: list[tuple[str, ...]] = []
     for clause in clauses:
         given = policy.probabilities(Situation(_OPENING.sub("", clause)))
         name = _bound(given, manifest)
