@@ -8,9 +8,10 @@ from pathlib import Path
 from senmon.dataset.loading import load_dataset
 from senmon.errors import ConfigError, DataInvalid, PackError, Problem
 from senmon.evaluation.suite import load_suites
-from senmon.improvement.screening import DATA, SUITE, Plan
+from senmon.improvement.screening import DATA, SUITE, Outdated, Plan
 from senmon.packs.atomic import locked_folder, replaced_file
 from senmon.packs.inventory import fits
+from senmon.packs.jsonl import parse_object
 from senmon.packs.loader import load_pack
 from senmon.packs.manifest_file import MANIFEST
 from senmon.packs.pack import Pack
@@ -58,14 +59,24 @@ def _without(pack: Pack, plan: Plan) -> dict[str, tuple[list[str], list[str]]]:
     """File → its lines without the retired ones, and those. Raises DataInvalid when one is gone."""
     found: dict[str, tuple[list[str], list[str]]] = {}
     for path in dict.fromkeys(one.path for one in plan.retired):
-        numbers = {one.number for one in plan.retired if one.path == path}
+        wanted = [one for one in plan.retired if one.path == path]
+        numbers = {one.number for one in wanted}
         lines = (pack.path / path).read_text(encoding="utf-8-sig").split("\n")
-        if max(numbers) > len(lines) or any(not lines[number - 1].strip() for number in numbers):
+        if not all(one.number <= len(lines) and _teaches(lines[one.number - 1], one) for one in wanted):
             changed = Problem(path, max(numbers), "", "was changed meanwhile", "start the improvement again")
             raise DataInvalid("What is outdated can't be found", [changed])
         left = [line for at, line in enumerate(lines, 1) if at not in numbers and line.strip()]
         found[path] = (left, [lines[number - 1].rstrip("\r") for number in sorted(numbers)])
     return found
+
+
+def _teaches(line: str, one: Outdated) -> bool:
+    """Whether it is still the line that the plan speaks of."""
+    try:
+        record = parse_object(line)
+        return bool(record.get("intent") == one.intent and record["messages"][-1].get("content") == one.reply)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return False
 
 
 def check_patterns(pack: Pack, plan: Plan) -> None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from senmon.adapters import AdapterStore
+from senmon.adapters import AdapterStore, durable
 from senmon.adapters.canary import end_canary, read_canary
 from senmon.errors import AdapterNotFound, ConfigError
 from senmon.evaluation.metrics import Metric, rate
-from senmon.improvement.course import WATCHED, Course, keep
+from senmon.improvement.course import WATCHED, Course, folder_of, keep, read_course
 from senmon.lifecycle import rollback
 from senmon.store.exchanges import Exchange
 from senmon.store.store import Store
@@ -33,6 +33,7 @@ SCANNED = 20_000
 TOLERANCE = 0.02
 #: One-sided 0.3 %: five rates are looked at many times, and a false alarm takes a good adapter away.
 Z = 2.75
+DECIDING = ".deciding.lock"
 #: What must not rise: share of turns.
 GUARDS: Mapping[str, Callable[[Exchange], bool]] = {
     "repaired": lambda one: any(verdict["outcome"] == "repair" for verdict in one.verdicts),
@@ -146,8 +147,21 @@ async def judged(
             remedy=f"senmon improve {course.pack}",
         )
     watch = await looked(store, course, turns=turns)
+    # The server and a command may look at the same time: one of them decides.
+    with durable.locked(folder_of(home, course.pack), DECIDING):
+        now = read_course(home, course.pack) or course
+        if now.id != course.id or now.phase not in WATCHED:
+            return watch, now
+        after = _decided(adapters, home, now, watch)
+    if after.phase in ("rolled back", "kept"):
+        data = {"pack": course.pack, "version": course.version, "reasons": list(after.reasons)}
+        await store.webhooks.announce(f"gate.{after.phase.replace(' ', '_')}", data)
+    return watch, after
+
+
+def _decided(adapters: AdapterStore, home: Path, course: Course, watch: Watch) -> Course:
     if overtaken := _overtaken(adapters, course):
-        return watch, keep(home, course, **overtaken)
+        return keep(home, course, **overtaken)
     if watch.fallen:
         words = "; ".join(
             f"{one.name}: {one.before.value:.1%} → {one.after.value:.1%} of {one.after.n} turns"
@@ -155,16 +169,12 @@ async def judged(
         )
         # A process that dies between the two finds the rollback in the adapters' history next time.
         _take_back(adapters, course, f"improvement {course.id}: {words}")
-        after = keep(home, course, phase="rolled back", reasons=(words,))
-    elif watch.turns >= turns:
+        return keep(home, course, phase="rolled back", reasons=(words,))
+    if watch.turns >= watch.wanted:
         told = () if watch.guards else (f"nothing to compare with: {watch.compared} turns of the former",)
         _keep_for_all(adapters, course)
-        after = keep(home, course, phase="kept", reasons=told)
-    else:
-        return watch, course
-    data = {"pack": course.pack, "version": course.version, "reasons": list(after.reasons)}
-    await store.webhooks.announce(f"gate.{after.phase.replace(' ', '_')}", data)
-    return watch, after
+        return keep(home, course, phase="kept", reasons=told)
+    return course
 
 
 def _overtaken(adapters: AdapterStore, course: Course) -> dict[str, Any]:
@@ -182,10 +192,11 @@ def _overtaken(adapters: AdapterStore, course: Course) -> dict[str, Any]:
 
 
 def _take_back(adapters: AdapterStore, course: Course, reason: str) -> None:
-    if course.phase == "canary":
-        end_canary(adapters, course.pack, reason=reason, version=course.version or "")
-    else:
+    promoted = adapters.promoted(course.pack)
+    if promoted is not None and promoted.version == course.version:  # of a trial too: by hand meanwhile
         rollback(adapters, course.pack, reason=reason)
+    with suppress(AdapterNotFound):
+        end_canary(adapters, course.pack, reason=reason, version=course.version or "")
 
 
 def _keep_for_all(adapters: AdapterStore, course: Course) -> None:

@@ -104,9 +104,14 @@ class Webhooks:
     async def claim(self, most: int) -> tuple[Delivery, ...]:
         """What is due, oldest first: this caller's for LEASE. An attempt counts from here on, so that one
         that kills its sender is not tried for ever."""
+        due = outbox.c.state == "waiting", outbox.c.due <= now()
+        query = select(*columns_of(outbox, Delivery)).where(*due).order_by(outbox.c.due, outbox.c.created)
+        async with (
+            self._database.reading() as connection
+        ):  # most looks find nothing: no writer waits for them
+            if (await connection.execute(query.limit(1))).first() is None:
+                return ()
         async with self._database.writing() as connection:
-            due = outbox.c.state == "waiting", outbox.c.due <= now()
-            query = select(*columns_of(outbox, Delivery)).where(*due).order_by(outbox.c.due, outbox.c.created)
             found = [Delivery(**row) for row in (await connection.execute(query.limit(most))).mappings()]
             mine = []
             for each in found:
