@@ -16,7 +16,10 @@ from server_rig import Site, client_of
 PASSWORD = "correct horse battery"
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 #: Whatever is written into a field: none of it may become an element or a script.
-HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=2>\"'><svg/onload=window.hacked=3>{{7*7}}"
+HOSTILE = (
+    "<script>window.hacked=1</script><img src=x onerror=window.hacked=2>"
+    "\"'><svg/onload=window.hacked=3>{{7*7}}"
+)
 
 
 @cache

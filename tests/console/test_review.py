@@ -57,7 +57,7 @@ async def hostile_turn(site: Site, reply: str = HOSTILE) -> tuple[str, str]:
         Event("verdict", {"check": HOSTILE, "outcome": "block"}, {"reason": HOSTILE}),
         Event("handoff", {"reason": HOSTILE}),
         Event("delta", {"text": reply}),
-        Event("done", {"text": reply, "finish_reason": "stop", "provenance": {"pack": HOSTILE, "adapter": HOSTILE}}),
+        Event("done", {"text": reply, "provenance": {"pack": HOSTILE, "adapter": HOSTILE}}),
     ):  # fmt: skip
         await store.append(run.id, event)
     await store.finish_run(run.id, "done")

@@ -95,7 +95,8 @@ class StaffAccounts:
         try:
             async with self._database.writing() as connection:
                 await connection.execute(update(staff).where(staff.c.id == found.id).values(values))
-                if not await _count(connection, staff.c.role == "owner", staff.c.disabled.is_(None)):
+                left = await _count(connection, staff.c.role == "owner", staff.c.disabled.is_(None))
+                if not left and found.role == "owner" and not found.disabled:
                     raise Forbidden("somebody must be the owner", remedy="make somebody else owner first")
                 if values.get("disabled") or "password" in values:
                     await connection.execute(delete(staff_sessions).where(staff_sessions.c.staff == found.id))

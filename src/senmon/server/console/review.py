@@ -72,7 +72,6 @@ async def turn(id: Id, request: Request) -> Response:
         actions=sorted(pack.actions) if pack else [],
         filters=_filters(request),
         query=urlencode(_filters(request)),
-        left=len(await _queue(request)),
     )
 
 
