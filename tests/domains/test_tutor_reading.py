@@ -43,7 +43,7 @@ def kind(actions: Any, row: dict[str, str]) -> str:
     if reading.kind != "attempt":
         return str(reading.kind)
     outcome = actions.judge(row["opened"], reading.text).outcome
-    return {"correct": "right", "step_ok": "right"}.get(outcome, outcome)
+    return str({"correct": "right", "step_ok": "right"}.get(outcome, outcome))
 
 
 def _answers(actions: Any, problem: str) -> Any:
@@ -64,6 +64,7 @@ def test_what_the_model_copied_is_not_what_is_judged(actions: ModuleType) -> Non
     assert judged(actions, "6 or 7?", copied="6")["feedback"]["text"] == actions.WHICH
     assert judged(actions, "why 11?", copied="6")["verdict"] == "unclear"
     assert judged(actions, "so it's six, right?", copied="11")["verdict"] == "correct"
+    assert judged(actions, "11 - 7 = 4", copied="11 - 7 = 4")["verdict"] == "unclear", "true, and no step"
 
 
 def judged(actions: Any, text: str, copied: str) -> Any:
