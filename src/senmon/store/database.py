@@ -52,15 +52,18 @@ class Database:
         return Path(name)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self, *, quick: bool = False) -> AsyncIterator[AsyncConnection]:
+        """One moment of the database. `quick`: few rows by their keys are read."""
         async with _as_store_error(), self.engine.connect() as connection:
+            if quick:
+                await connection.execution_options(quick=True)
             yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction, committed at the end."""
+    async def writing(self, *, quick: bool = False) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed at the end. `quick`: it touches few rows by their keys."""
         async with _as_store_error(), self._writer, self.engine.connect() as connection:
-            await connection.execution_options(writes=True)
+            await connection.execution_options(writes=True, quick=quick)
             async with connection.begin():
                 yield connection
 
@@ -110,4 +113,5 @@ def _on_begin(connection: Connection) -> None:
     # A reader that turns into a writer fails at once, whatever busy_timeout says; so writers say so first.
     driver = connection.connection.driver_connection
     assert isinstance(driver, SQLite)
-    driver.begin(writes=bool(connection.get_execution_options().get("writes")))
+    options = connection.get_execution_options()
+    driver.begin(writes=bool(options.get("writes")), quick=bool(options.get("quick")))

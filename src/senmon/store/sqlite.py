@@ -32,7 +32,7 @@ class Connection:
         self._orders: SimpleQueue[_Order] = SimpleQueue()
         self._running = 0
         self._begin = ""
-        self._writes = False
+        self._writes = self._quick = False
         self._thread = Thread(target=self._work, name="senmon-sqlite", daemon=True)
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -89,9 +89,19 @@ class Connection:
     def cursor(self) -> Cursor:
         return Cursor(self)
 
-    def begin(self, *, writes: bool) -> None:
-        """The next statement begins a transaction; one that writes takes the database's lock at once."""
+    def begin(self, *, writes: bool, quick: bool = False) -> None:
+        """The next statement begins a transaction; one that writes takes the database's lock at once.
+
+        The statements of a `quick` one touch few rows by their keys: they run in the loop, where waking a
+        thread would take longer, except for what may wait (for the lock, for the disk at the end).
+        """
         self._begin, self._writes = "BEGIN IMMEDIATE" if writes else "BEGIN", writes
+        self._quick = quick
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the next statement runs in the loop."""
+        return self._quick and self.idle and (not self._writes or self.open.in_transaction)
 
     def begun(self) -> sqlite3.Connection:
         """In the thread: the connection, in the transaction that was to begin."""

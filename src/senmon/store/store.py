@@ -161,7 +161,7 @@ class Store:
 
     async def conversation(self, id: str, identity: Identity) -> ConversationRecord:
         """Raises ConversationNotFound unless it is this visitor's, Forbidden when another customer's."""
-        async with self._database.reading() as connection:
+        async with self._database.reading(quick=True) as connection:
             return admit(await one(connection, _CONVERSATIONS.where(conversations.c.id == id)), identity)
 
     async def continue_conversation(self, identity: Identity, channel: Channel) -> ConversationRecord:
@@ -204,7 +204,7 @@ class Store:
         `replaces` takes the last run out of what was said.
         """
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        async with self._database.writing() as connection:
+        async with self._database.writing(quick=True) as connection:
             known = await one(connection, _KNOWN, {"of": conversation, "client_id": client_id})
             if known is not None:
                 if known["text_digest"] != digest:
@@ -250,7 +250,7 @@ class Store:
 
     async def run(self, id: str, identity: Identity) -> Run:
         """Raises RunNotFound unless its conversation is this visitor's."""
-        async with self._database.reading() as connection:
+        async with self._database.reading(quick=True) as connection:
             row = await one(connection, select(runs).where(runs.c.id == id))
             owner = row and await one(
                 connection, _CONVERSATIONS.where(conversations.c.id == row["conversation"])
@@ -285,13 +285,13 @@ class Store:
 
     async def running(self, conversation: str) -> Run | None:
         """The run under way in a conversation."""
-        async with self._database.reading() as connection:
+        async with self._database.reading(quick=True) as connection:
             row = await one(connection, _RUNNING, {"of": conversation})
         return _run(row) if row else None
 
     async def finish_run(self, id: str, state: RunState) -> None:
         """Only a running run changes its state."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(quick=True) as connection:
             await connection.execute(_FINISH, _finishing(id, state))
 
     async def _close_orphans(self, *, everything: bool) -> None:
@@ -322,7 +322,7 @@ class Store:
         Raises RunNotFound.
         """
         try:
-            async with self._database.writing() as connection:
+            async with self._database.writing(quick=True) as connection:
                 last: int = await connection.scalar(_NEWEST, {"of": run_id})
                 rows = [_event_values(run_id, last + at, event) for at, event in enumerate(more, 1)]
                 await connection.execute(_ADD, rows)
@@ -340,7 +340,7 @@ class Store:
 
     async def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
         """The run's events with a seq above `after`, in order."""
-        async with self._database.reading() as connection:
+        async with self._database.reading(quick=True) as connection:
             return await self._read(connection, _EVENTS, {"of": run_id, "after": after})
 
     async def conversation_events(self, id: str) -> tuple[Event, ...]:
