@@ -313,6 +313,8 @@ def _true_beside(
     mistake = mistakes.in_value(problem.statement.sides[0], letters, value)
     if mistake.name in _MISLEADING:
         return Judgement("wrong", mistake.text, mistake)
+    if solution.skill == "percentage":  # any part helps: `1% of 160 = 1.6` as well as a tenth
+        return Judgement("step_ok", "That sum is right.")
     return _beside(value, solution)
 
 
