@@ -31,7 +31,7 @@ def sites(served: Site, host: HostSite) -> Iterator[dict[str, Registered]]:
         # A running server looks for new sites once a second.
         patch.setattr("senmon.server.sites.FRESH_SECONDS", 0.0)
         made = {}
-        for name, strict in (("store", False), ("members", True)):
+        for name, strict in (("store", False), ("guild", True)):
             master = load_secret(served.workspace.settings.home)
             made[name] = new_site(master, name, origins=[host.url], require_identity=strict)
             served.call(served.workspace.store.sites.add(made[name].site))
@@ -59,8 +59,8 @@ def test_the_right_customer_is_served_and_no_other(
     bad = {
         "expired": token(store, seconds=-60),
         "tampered": good[:-6] + ("AAAAAA" if not good.endswith("AAAAAA") else "BBBBBB"),
-        "of another site": token(sites["members"]),
-        "for another site": token(store, aud=str(sites["members"].site.public_key)),
+        "of another site": token(sites["guild"]),
+        "for another site": token(store, aud=str(sites["guild"].site.public_key)),
         "too long": token(store, seconds=2 * 3600),
         "unsigned": jwt.encode(
             {"sub": "C-1", "aud": store.site.public_key, "exp": 9e9}, "", algorithm="none"
@@ -106,7 +106,7 @@ def test_who_signs_in_while_a_token_is_on_its_way_is_that_one(
             held.append(route)
 
     context.route("**/v1/visitors", hold)
-    members = sites["members"]
+    members = sites["guild"]
     widget = visit(open="", **{"site-key": str(members.site.public_key)})
     expect(widget.page.get_by_text("Loading…")).to_be_visible()
     assert held

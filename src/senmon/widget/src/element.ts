@@ -433,6 +433,8 @@ export class SenmonChat extends LitElement {
     const below = log ? log.scrollHeight - log.scrollTop : 0;
     this.stick = false;
     await this.chat.showEarlier();
+    // Changes are drawn with the next frame; the place is kept in this one.
+    this.requestUpdate();
     await this.updateComplete;
     if (log) log.scrollTop = log.scrollHeight - below;
   }
