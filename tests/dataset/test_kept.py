@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from senmon.dataset import kept
+from senmon.dataset.example import Dataset
 from senmon.dataset.kept import learnt_of
+from senmon.dataset.loading import load_dataset
 from senmon.dataset.routing import Learnt
 from senmon.errors import DataInvalid
 from senmon.packs.loader import load_pack
+from senmon.packs.pack import Pack
 
 Make = Callable[..., Path]
 
@@ -33,12 +36,17 @@ def write(pack: Path, *lines: str) -> Path:
 def test_data_are_read_once_for_a_pack_as_it_is(
     pack_folder: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, read = write(pack_folder("shop"), line("a"), line("b", "y")), kept.load_dataset
+    folder = write(pack_folder("shop"), line("a"), line("b", "y"))
     pack, state = load_pack(folder), tmp_path / "state"
     first = learnt_of(pack, state)
-    assert first == Learnt.of(read(pack)) and len(first.pairs) == 2
+    assert first == Learnt.of(load_dataset(pack)) and len(first.pairs) == 2
     times: list[str] = []
-    monkeypatch.setattr(kept, "load_dataset", lambda pack: (times.append(pack.digest), read(pack))[1])
+
+    def counted(pack: Pack) -> Dataset:
+        times.append(pack.digest)
+        return load_dataset(pack)
+
+    monkeypatch.setattr(kept, "load_dataset", counted)
     assert learnt_of(load_pack(folder), state) == first and times == []
     changed = load_pack(write(folder, line("a"), line("c", "y")))
     assert {text for text, _ in learnt_of(changed, state).pairs} == {"a", "c"} and len(times) == 1

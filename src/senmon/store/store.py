@@ -323,7 +323,7 @@ class Store:
         """
         try:
             async with self._database.writing(quick=True) as connection:
-                last: int = await connection.scalar(_NEWEST, {"of": run_id})
+                last: int = (await connection.execute(_NEWEST, {"of": run_id})).scalar_one()
                 rows = [_event_values(run_id, last + at, event) for at, event in enumerate(more, 1)]
                 await connection.execute(_ADD, rows)
                 for event in more:
