@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,8 +49,9 @@ class Right:
     what: str
 
 
-def write_club(folder: Path, seed: int, each: int = 24) -> Path:
-    """The pack, with `each` examples of an intent: the changed policy as it was, the other gaps left out."""
+def write_club(folder: Path, seed: int, each: int = 24, *, only: Collection[str] = ()) -> Path:
+    """The pack, with `each` examples of an intent: the changed policy as it was, the other gaps left out.
+    `only` these intents are in it; empty: all."""
     for sub in ("data", "knowledge", "eval"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
     (folder / "pack.yaml").write_text(yaml.safe_dump(dict(_MANIFEST), sort_keys=False), encoding="utf-8")
@@ -59,7 +60,8 @@ def write_club(folder: Path, seed: int, each: int = 24) -> Path:
         if "article" in told:
             (folder / "knowledge" / f"{intent}.md").write_text(_article(told["article"]), encoding="utf-8")
     draw = random.Random(seed)
-    lines = [_example(intent, told, text) for intent, told in _taught() for text in _drawn(told, draw, each)]
+    taught = [(intent, told) for intent, told in _taught() if not only or intent in only]
+    lines = [_example(intent, told, text) for intent, told in taught for text in _drawn(told, draw, each)]
     _write_lines(folder / "data" / "train.jsonl", lines)
     _write_lines(folder / "negatives.jsonl", ({"text": text} for text in _texts()["strangers"]))
     return folder

@@ -93,10 +93,10 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _told(ask: Ask, events: Sequence[dict[str, Any]]) -> Told:
-    last = events[-1] if events else {"type": "nothing", "data": {}}
+    last: dict[str, Any] = events[-1] if events else {"type": "nothing", "data": {}}
     if last["type"] != "done":
         raise EngineUnavailable(f"“{ask.text}” was not answered: {last['type']} {last['data']}")
-    route = next((one["data"] for one in events if one["type"] == "route"), {})
+    route: dict[str, Any] = next((one["data"] for one in events if one["type"] == "route"), {})
     adapter = (last["data"].get("provenance") or {}).get("adapter")
     text = str(last["data"].get("text", ""))
     return Told(ask, str(last["run_id"]), text, route.get("pack"), str(adapter)[:12] if adapter else None)

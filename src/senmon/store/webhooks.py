@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import WebhookNotFound
@@ -218,5 +218,5 @@ async def _queue(
     await connection.execute(insert(outbox).values(values_of(made)))
 
 
-def _webhook(row: Mapping[str, Any]) -> Webhook:
-    return Webhook(**{**row, "events": tuple(row["events"])})
+def _webhook(row: Mapping[Any, Any] | RowMapping) -> Webhook:
+    return Webhook(**{**dict(row), "events": tuple(row["events"])})
