@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from senmon.bench.page import put_section
 from senmon.bench.serve_load import make_asks, write_adapters, zipf
 from senmon.bench.serve_report import lines as serve_lines
 from senmon.bench.serve_report import write_plot as plot_serving
-from senmon.bench.serve_work import Shape, least_seconds
+from senmon.bench.serve_work import Shape, least_at_shapes, least_seconds
 from senmon.bench.timing import Spread, alternating, ratios
 from senmon.bench.tune import OURS, WAYS, PackFigures, Point, TuneFigures, in_process, require_trl
 from senmon.bench.tune_job import TuneJob, by_length, data_of, made_up, row_of, shuffled
@@ -76,6 +77,10 @@ def test_the_roofline_grows_with_the_load_and_knows_its_two_sides(tiny_base: Bas
     assert one < least_seconds(tiny_base, MACHINE, [100, 100], 8, 2)
     slow = Hardware("", 1, MACHINE.flops, MACHINE.bytes / 100)
     assert least_seconds(tiny_base, slow, [100], 8, 1) > 5 * one
+    # Products at the shapes of so small a base are never as fast as this machine of the mind.
+    assert least_at_shapes(tiny_base, replace(MACHINE, flops=1e13), [100], 8, 1) > least_seconds(
+        tiny_base, replace(MACHINE, flops=1e13), [100], 8, 1
+    )
 
 
 @pytest.fixture

@@ -78,6 +78,25 @@ def test_logits_are_those_of_the_library(make: Any) -> None:
     torch.testing.assert_close(model(input_ids=texts[0][None]).logits[0], expected[0], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("make", [llama, qwen3])
+@torch.inference_mode()
+def test_weights_that_came_in_16_bits_lose_nothing(make: Any) -> None:
+    model = spread(make())
+    for parameter in model.parameters():
+        parameter.copy_(parameter.bfloat16())
+    texts = [torch.randint(0, 97, (size,), generator=torch.Generator().manual_seed(size)) for size in (9, 90)]
+    expected = [model(input_ids=text[None]).logits[0] for text in texts]
+    lean = LeanForward(model, slots_of(model))
+    if torch.backends.quantized.engine in ("x86", "fbgemm"):
+        assert all(site.compact for site in lean.sites)
+        assert not any(site.compact for site in LeanForward(spread(make()), slots_of(model)).sites)
+    for slot, text in enumerate(texts):
+        found = lean.extend(slot, text.tolist()[:-1], 0, logits=True)
+        torch.testing.assert_close(found[0], expected[slot][-2], atol=1e-4, rtol=1e-4)
+    step = lean.decode([int(text[-1]) for text in texts], [len(text) - 1 for text in texts])
+    torch.testing.assert_close(step, torch.stack([one[-1] for one in expected]), atol=1e-4, rtol=1e-4)
+
+
 def test_other_shapes_are_left_to_the_library() -> None:
     from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 

@@ -48,13 +48,19 @@ class Site:
             self._weight = self._weight.t().contiguous().t() if self._half is None else self._weight[:0]
         self.side: Side | None = None
 
+    @property
+    def compact(self) -> bool:
+        """Whether few rows run with 16-bit weights."""
+        return self._half is not None
+
     def lend(self, linears: Sequence[nn.Linear]) -> None:
         """Lets the model's own layers look into this copy, so that theirs can be freed.
 
         Where nothing plain is kept they are left empty: the model's own pass is over.
         """
-        parts = torch.split(self._weight, list(self.sizes)) if len(self._weight) else [self._weight] * 9
-        for linear, part in zip(linears, parts, strict=False):
+        whole = len(self._weight) > 0
+        parts = torch.split(self._weight, self.sizes) if whole else [self._weight] * len(linears)
+        for linear, part in zip(linears, parts, strict=True):
             linear.weight = nn.Parameter(part, requires_grad=False)
 
     def __call__(self, x: Tensor) -> Tensor:
