@@ -57,7 +57,7 @@ def test_the_right_customer_is_served_and_no_other(
     widget.heard("Orders of C-1.")
     good = token(store)
     bad = {
-        "expired": token(store, seconds=-60),
+        "expired": token(store, seconds=-90),
         "tampered": good[:-6] + ("AAAAAA" if not good.endswith("AAAAAA") else "BBBBBB"),
         "of another site": token(sites["guild"]),
         "for another site": token(store, aud=str(sites["guild"].site.public_key)),

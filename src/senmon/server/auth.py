@@ -34,7 +34,8 @@ SITE_VISITOR_SECONDS = 900
 #: For so long an expired visitor token can still be exchanged for a new one.
 RENEWAL_SECONDS = 7 * 24 * 3600
 CUSTOMER_SECONDS = 3600
-_LEEWAY = 10
+#: Seconds that a host's clock may be off.
+_LEEWAY = 60
 REFRESH_PREFIX = "rt_"
 _VISITOR_AUDIENCE = "senmon:visitor"
 _MIN_SECRET = 32
