@@ -59,7 +59,7 @@ class Site:
         Where nothing plain is kept they are left empty: the model's own pass is over.
         """
         whole = len(self._weight) > 0
-        parts = torch.split(self._weight, self.sizes) if whole else [self._weight] * len(linears)
+        parts = torch.split(self._weight, list(self.sizes)) if whole else [self._weight] * len(linears)
         for linear, part in zip(linears, parts, strict=True):
             linear.weight = nn.Parameter(part, requires_grad=False)
 
