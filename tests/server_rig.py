@@ -160,7 +160,7 @@ TLS = ssl.create_default_context()
 
 
 def client_of(url: str, **headers: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=10, headers=headers, verify=TLS)
+    return httpx.Client(base_url=url, timeout=60, headers=headers, verify=TLS)
 
 
 class Site:

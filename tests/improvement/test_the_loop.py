@@ -237,7 +237,7 @@ def another_adapter(shop: Shop) -> Adapter:
     source = shop.home / "another"
     shutil.copytree(promoted.path, source)
     weights = load_file(source / "adapter_model.safetensors")
-    save_file({name: 0.5 * one for name, one in weights.items()}, source / "adapter_model.safetensors")
+    save_file({name: 0.999 * one for name, one in weights.items()}, source / "adapter_model.safetensors")
     return shop.workspace.adapters.publish(source, promoted.card)
 
 
@@ -255,7 +255,7 @@ def test_a_canary_is_served_to_a_share_and_taken_back_by_the_server(shop: Shop) 
     while min(map(len, answered.values())) < 22:
         conversation = shop.site.conversation(client)
         versions = set()
-        for number in range(2):
+        for number in range(2 if not any(answered.values()) else 1):
             run_id, version = shop.answered(client, conversation, str(number))
             versions.add(version)
             if version == new.version[:12]:
