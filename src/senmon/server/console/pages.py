@@ -100,6 +100,7 @@ def _environment() -> Environment:
         "short": lambda run: handle(str(run))[:8],
         "percent": lambda value: f"{100 * value:.0f} %",
         "number": number,
+        "sentence": lambda text: text[:1].upper() + text[1:],
     }
     made.globals |= {"version": version}
     return made
