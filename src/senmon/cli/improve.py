@@ -12,44 +12,49 @@ from senmon.settings import Settings
 PackName = Annotated[str, typer.Argument(help="Name or folder of a pack.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output, one JSON object per line.")]
 
+Sample = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=64,
+        help="Without people: sample so many replies where the checks refused one, learn what passes.",
+    ),
+]
+Canary = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=99,
+        help="Serve it to so many of a hundred conversations until it was watched; 0: to all.",
+    ),
+]
+Retire = Annotated[
+    bool,
+    typer.Option(
+        "--retire", help="Take out lines of the pack that teach a reply which was corrected three times."
+    ),
+]
+Watch = Annotated[
+    bool,
+    typer.Option(
+        "--watch", help="Stay and watch the promoted adapter; roll back when people are served worse."
+    ),
+]
+
 
 def improve(
     pack: PackName,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change in the pack; change nothing.")
     ] = False,
-    watch: Annotated[
-        bool,
-        typer.Option(
-            "--watch", help="Stay and watch the promoted adapter; roll back when people are served worse."
-        ),
-    ] = False,
+    watch: Watch = False,
     turns: Annotated[
         int, typer.Option(min=20, help="Watch so many turns of the new adapter, against as many before.")
     ] = 200,
-    sample: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=64,
-            help="Without people: sample so many replies where the checks refused one, learn what passes.",
-        ),
-    ] = 0,
-    canary: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=99,
-            help="Serve it to so many of a hundred conversations until it was watched; 0: to all.",
-        ),
-    ] = 0,
+    sample: Sample = 0,
+    canary: Canary = 0,
     promote: Annotated[bool, typer.Option(help="Serve the adapter when it passes.")] = True,
-    retire: Annotated[
-        bool,
-        typer.Option(
-            "--retire", help="Take out lines of the pack that teach a reply which was corrected three times."
-        ),
-    ] = False,
+    retire: Retire = False,
     again: Annotated[
         bool, typer.Option("--again", help="Tune although nothing new was decided, after a change of recipe.")
     ] = False,
