@@ -209,7 +209,7 @@ def asks(what: str, order: Result, tracker: Tracker, **details: str) -> tuple[Re
 
 
 def still_asked(tracker: Tracker) -> Events:
-    """A change asked for in this very message waits on, whatever else the message wants; an older one is off."""
+    """A change asked for in this very message waits on, whatever else it wants; an older one is off."""
     asked = (tracker.get_slot("pending") or {}).get("asked")
     return [] if asked == tracker.latest_message.get("text") else [SlotSet("pending", None)]
 

@@ -282,7 +282,8 @@ class _Turn:
     async def _rounds(self, served: ServedPack) -> AsyncGenerator[Event, None]:
         seen: set[str] = set()
         tools = served.pack.manifest.actions.specs
-        first = None if self.ran else await read_first(self.assistant.actions, served, self.state, self.identity)
+        runner = self.assistant.actions
+        first = None if self.ran else await read_first(runner, served, self.state, self.identity)
         if first is not None:
             seen.add(signature(first.call))
             async with aclosing(self._act(served, first.call)) as events:

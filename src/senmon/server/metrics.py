@@ -1,4 +1,4 @@
-"""Figures for Prometheus: `GET /metrics`. Labels are names of packs, checks, actions and codes, never a person's.
+"""Figures for Prometheus: `GET /metrics`. Labels name packs, checks, actions and codes, never a person.
 
 What is counted is what the runs stored; https://prometheus.io/docs/practices/naming/ for the names.
 """
@@ -25,27 +25,33 @@ class Metrics:
 
     def __init__(self, engine: Figures) -> None:
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
-        self.turns = Counter("senmon_turns", "Turns that ended, by how.", ("pack", "finish"), **own)
+        own = self.registry
+        self.turns = Counter("senmon_turns", "Turns that ended, by how.", ("pack", "finish"), registry=own)
         self.first = Histogram(
             "senmon_first_text_seconds", "From a message to its first released text.", ("pack",),
-            buckets=SECONDS, **own,
+            buckets=SECONDS, registry=own,
         )  # fmt: skip
         self.whole = Histogram(
             "senmon_turn_seconds",
             "From a message to the end of its reply.",
             ("pack",),
             buckets=SECONDS,
-            **own,
+            registry=own,
         )
-        self.tokens = Counter("senmon_tokens", "Tokens, by kind.", ("pack", "adapter", "kind"), **own)
+        self.tokens = Counter("senmon_tokens", "Tokens, by kind.", ("pack", "adapter", "kind"), registry=own)
         self.verdicts = Counter(
-            "senmon_verdicts", "What checks said of replies.", ("check", "outcome"), **own
+            "senmon_verdicts", "What checks said of replies.", ("check", "outcome"), registry=own
         )
-        self.actions = Counter("senmon_actions", "Actions that ended.", ("pack", "action", "status"), **own)
-        self.handoffs = Counter("senmon_handoffs", "Conversations given to a person.", ("pack",), **own)
-        self.errors = Counter("senmon_errors", "Turns that ended with an error event.", ("code",), **own)
-        self.live = Gauge("senmon_runs_live", "Turns under way.", **own)
+        self.actions = Counter(
+            "senmon_actions", "Actions that ended.", ("pack", "action", "status"), registry=own
+        )
+        self.handoffs = Counter(
+            "senmon_handoffs", "Conversations given to a person.", ("pack",), registry=own
+        )
+        self.errors = Counter(
+            "senmon_errors", "Turns that ended with an error event.", ("code",), registry=own
+        )
+        self.live = Gauge("senmon_runs_live", "Turns under way.", registry=own)
         self.registry.register(_Engine(engine))
 
     def begin(self) -> RunMeter:

@@ -65,7 +65,7 @@ class Workspace(Protocol):
         """Whether messages can be answered, and the parts that this depends on."""
 
     def engine_figures(self) -> Mapping[str, float]:
-        """What the engine counts of itself, by name: slots, active, waiting, …; empty when it counts nothing."""
+        """What the engine counts of itself: slots, active, waiting, …; empty when it counts nothing."""
 
     def runs(self) -> Sequence[Mapping[str, Any]]:
         """The newest tuning of each pack: pack, phase, step, steps, …; `finished` is empty while it runs."""
