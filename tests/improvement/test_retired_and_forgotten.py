@@ -33,13 +33,17 @@ def lines(stage: Any, name: str) -> list[dict[str, Any]]:
 
 
 async def test_a_reply_that_was_corrected_three_times_is_outdated(stage: Any) -> None:
+    path = stage.folder / "data/train.jsonl"
+    held = path.read_text().replace('{"intent": "returns"', '{"split": "test", "intent": "returns"', 1)
+    path.write_text(held)
     before = lines(stage, "data/train.jsonl")
     old = [one for one in before if one["messages"][-1]["content"] == FORMER]
     await corrected(stage, 2)
     assert (await planned(stage.pack, stage.store, hold_out=0)).outdated == ()
     await corrected(stage, 4)
     plan = await planned(stage.pack, stage.store, hold_out=0)
-    taught = [one for one in load_dataset(stage.pack).split("train") if one.messages[-1].content == FORMER]
+    taught = [one for one in load_dataset(stage.pack).examples if one.messages[-1].content == FORMER]
+    assert {one.split for one in taught} > {"train"}, "held-out ones go too: they would measure what was"
     assert len(plan.outdated) == len(taught) and plan.retired == ()
     plan = await planned(stage.pack, stage.store, hold_out=0, retire=True)
     assert plan.changes and plan.retired == plan.outdated

@@ -127,7 +127,8 @@ class _Draft:
         self.refused: list[Refused] = []
         self.conflicts: list[str] = []
         self.taken: list[Review] = []
-        self.own = [one for one in dataset.examples if one.split == "train" and one.id not in mine]
+        # Held-out ones too: they would measure what is no longer true.
+        self.own = [one for one in dataset.examples if one.id not in mine]
         self.judged: Counter[tuple[str, str]] = Counter()
 
     def order(self, review: Review, conversation: str) -> int:
