@@ -208,10 +208,10 @@ async def _told(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, di
         each["_said"] = row.created
         last[row.conversation] = row.id
     routes = select(runs.c.conversation, events.c.data).join(runs, runs.c.id == events.c.run)
-    for row in await connection.execute(routes.where(*standing, events.c.type == "route")):
-        pack = row.data.get("pack")
-        if isinstance(pack, str) and pack not in found[row.conversation]["packs"]:
-            found[row.conversation]["packs"] += (pack,)
+    for routed in await connection.execute(routes.where(*standing, events.c.type == "route")):
+        pack = routed.data.get("pack")
+        if isinstance(pack, str) and pack not in found[routed.conversation]["packs"]:
+            found[routed.conversation]["packs"] += (pack,)
     await _last_words(connection, last, found)
     await _persons_words(connection, ids, found)
     return found

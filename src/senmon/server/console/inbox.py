@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Request
@@ -16,7 +16,7 @@ from senmon.server.console.pages import live, query_of, render
 from senmon.server.console.route import ConsoleRoute, form_of, go, is_part, note, staff_of
 from senmon.server.console.session import server_of
 from senmon.server.native import messages_of
-from senmon.store.inbox import OUTCOMES, Outcome, Search
+from senmon.store.inbox import OUTCOMES, Search
 from senmon.store.records import Handover
 from senmon.store.staff import Staff
 
@@ -132,7 +132,7 @@ async def _listing(request: Request) -> dict[str, Any]:
         given.get("q", "")[:200],
         given.get("pack", "")[:64],
         given.get("site", "")[:64],
-        cast(Outcome, outcome) if outcome in OUTCOMES else None,
+        outcome if outcome in OUTCOMES else None,
     )
     found = await store.inbox.page(search, before=_moment(given.get("before", "")), most=PAGE + 1)
     filters = query_of(

@@ -97,10 +97,15 @@ def intervals(metrics: Mapping[str, Any]) -> dict[str, list[Interval]]:
     found: dict[str, list[Interval]] = {}
     for subject in SUBJECTS:
         for name, one in (metrics.get(subject) or {}).items():
-            values = [one.get(part) for part in ("value", "low", "high")] if isinstance(one, dict) else []
-            if len(values) == 3 and all(isinstance(each, int | float) for each in values):
-                found.setdefault(str(name), []).append(Interval(subject, *values, 0, 0, 0))
+            value, low, high = (_figure(one, part) for part in ("value", "low", "high"))
+            if value is not None and low is not None and high is not None:
+                found.setdefault(str(name), []).append(Interval(subject, value, low, high, 0, 0, 0))
     return {name: _placed(rows) for name, rows in found.items()}
+
+
+def _figure(metric: Any, part: str) -> float | None:
+    found = metric.get(part) if isinstance(metric, dict) else None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _placed(rows: Sequence[Interval]) -> list[Interval]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Request
@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from senmon.errors import PackNotFound, RequestInvalid
 from senmon.improvement.deciding import MAX_REPLY, Desk
-from senmon.improvement.signals import SIGNALS, Item, SignalKind, ranked, signals_of
+from senmon.improvement.signals import SIGNALS, Item, ranked, signals_of
 from senmon.improvement.talk import read_talk
 from senmon.packs.pack import Pack
 from senmon.server.console.forms import Form
@@ -171,7 +171,7 @@ def _desk(request: Request) -> Desk:
 async def _queue(request: Request) -> tuple[Item, ...]:
     given = _filters(request)
     kind = given.get("kind")
-    chosen = cast(SignalKind, kind) if kind in SIGNALS else None
+    chosen = kind if kind in SIGNALS else None
     return ranked(await _exchanges(request, undecided=True), pack=given.get("pack"), kind=chosen)
 
 
