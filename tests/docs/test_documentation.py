@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -210,7 +211,7 @@ def test_examples_parse(page: Path) -> None:
         elif language == "markdown":
             assert yaml.safe_load(body.split("---")[1]), place
         elif language == "python":
-            compile(body, place, "exec")
+            compile(dedent(body), place, "exec")  # a block within a list is indented
     assert {"jsonl", "yaml", "python"} <= {language for _, language, _ in found}
 
 
