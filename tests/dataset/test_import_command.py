@@ -32,6 +32,9 @@ def test_import_makes_a_pack_and_says_what_it_did(tmp_path: Path) -> None:
     assert load_pack(tmp_path / "packs/desk").manifest.licence == "MIT"
     again = CliRunner().invoke(app, ["csv", "faq.csv", *options], catch_exceptions=False)
     assert "left as it was" in again.stdout and "faq.csv:3" in again.stdout.replace("\n", "")
+    assert "next: senmon check desk" in again.stderr and "next:" not in done.stderr
+    dry = CliRunner().invoke(app, ["csv", "faq.csv", *options, "--dry-run"], catch_exceptions=False)
+    assert "next:" not in dry.stderr
 
 
 def test_unknown_columns_name_those_there_are(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from senmon.evaluation.suite import load_suites
 from senmon.packs.loader import load_pack
 from senmon.readiness import Readiness, assess
 from senmon.readiness.assess import to_json
-from senmon.readiness.collect import Requests
+from senmon.readiness.collect import Requests, reworded
 from senmon.readiness.contradiction import contradiction
 from senmon.readiness.meaning import _likely_conflicts, _Sample, vendi
 from senmon.readiness.page import text, to_html
@@ -151,6 +151,13 @@ def test_points_are_the_sum_of_the_parts_and_suggestions_are_worth_what_they_say
     gains = [one.points for one in report.suggestions]
     assert gains == sorted(gains, reverse=True) and report.score.points + sum(gains) <= 102
     assert [stage.least for stage in STAGES] == sorted(stage.least for stage in STAGES)
+
+
+def test_every_frame_makes_another_request_of_it() -> None:
+    texts = ["how long does a guided tour take", "Where can I leave my heavy coat?"] * 6
+    for request, framed in zip(texts, reworded(texts), strict=True):
+        assert request.rstrip("?")[1:] in framed and core(framed) != core(request)
+    assert "take. " not in " ".join(reworded(texts))
 
 
 def test_following_the_suggestion_brings_its_points(pack_folder: Make, renderer: Renderer) -> None:

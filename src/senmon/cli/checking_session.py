@@ -76,7 +76,9 @@ def _sound(pack: Pack) -> tuple[Dataset, tuple[SuiteItem, ...]]:
     problems.extend(_check_problems(pack))
     problems.extend(_prefix_problems(pack))
     if problems:
-        raise PackInvalid(f"{pack.name}: {len(problems)} problems", problems)
+        raise PackInvalid(
+            f"{pack.name}: {len(problems)} problem{'s' if len(problems) != 1 else ''}", problems
+        )
     return dataset, items
 
 

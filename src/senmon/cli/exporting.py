@@ -72,5 +72,9 @@ def _table(report: ExportReport) -> Table:
     table.add_row(
         "licences", ", ".join(f"{escape(name)} {count:,}" for name, count in report.licences.items())
     )
-    table.add_row("size", f"{report.bytes / 1024**2:.1f} MB")
+    table.add_row("size", _size(report.bytes))
     return table
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024**2:,.1f} MB" if count >= 1024**2 else f"{max(1, round(count / 1024)):,} kB"

@@ -337,6 +337,8 @@ def progress(name: str) -> Iterator[Callable[[int], None]]:
 def show(report: ImportReport, json: bool) -> None:
     """What an import did: JSON for machines, tables for people."""
     output.emit(asdict(report), _table(report), json=json)
+    if not json and not report.dry_run:
+        output.note(f"next: senmon check {escape(report.target.parent.parent.name)}")
 
 
 def _table(report: ImportReport) -> Table:

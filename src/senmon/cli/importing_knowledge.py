@@ -129,7 +129,7 @@ def faq(
     )  # fmt: skip
     with _progress(source) as progress:
         report = import_faq(source, folder, reading, writing, progress)
-    output.emit(asdict(report), _shown(report), json=json)
+    output.emit(asdict(report), _shown(report, propose_facts), json=json)
 
 
 def _pages(
@@ -152,7 +152,7 @@ def _pages(
     reading = PageReading(format, _base(url_base), words)
     with _progress(source) as progress:
         report = import_pages(source, folder, reading, Writing(new_pack=fresh, **options), progress)  # type: ignore[arg-type]
-    output.emit(asdict(report), _shown(report), json=json)
+    output.emit(asdict(report), _shown(report, bool(options["facts"])), json=json)
 
 
 def _base(url: str) -> str:
@@ -172,10 +172,10 @@ def _progress(source: Path) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def _shown(report: KnowledgeReport) -> Group:
+def _shown(report: KnowledgeReport, written: bool) -> Group:
     parts = [_summary(report)]
     if report.proposed:
-        parts.append(_facts(report))
+        parts.append(_facts(report, written))
     return Group(*parts, *(f"note: {escape(note)}" for note in report.notes))
 
 
@@ -216,8 +216,9 @@ def _lines(table: Table, name: str, lines: Sequence[str]) -> None:
         table.add_row(f"{name} ({len(lines)})", escape("\n".join([*lines[:SHOWN], *more])))
 
 
-def _facts(report: KnowledgeReport) -> Table:
-    table = Table(title="Facts for review")
+def _facts(report: KnowledgeReport, written: bool) -> Table:
+    title = "Facts for review" if report.dry_run or not written else "Facts written into the articles"
+    table = Table(title=title)
     for name in ("article", "proposed fact", "value", "where"):
         table.add_column(name, overflow="fold")
     for fact in report.proposed[: 2 * SHOWN]:

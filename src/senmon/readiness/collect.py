@@ -44,17 +44,21 @@ _OPENING = re.compile(
     re.I,
 )
 _MOOD = re.compile(r"[!?.]{2}|!|[:;]-?[()]|[^\w\s.,;:?'’“”\"()/%€$£+*=-]")
+_ASKING = re.compile(
+    r"(?:what|when|where|which|who|whose|why|how|do|does|did|is|are|was|were|can|could|will|would|should|may|has"
+    r"|have)\b",
+    re.I,
+)
 #: A shorter description of an action says too little to ask for it.
 FEWEST_WORDS = 3
-#: Frames that any request can stand in: other openings, other lengths, other moods.
+#: Frames that any request can stand in: other beginnings, lengths, moods. None is a greeting or punctuation
+#: alone, which would leave the request the same one to the report (`core`).
 _FRAMES = (
-    "Hi there. {lower}",
     "{upper} I need this today.",
-    "sorry to bother you again, {lower}",
     "Not sure if I'm right here: {lower}",
     "{upper} I already looked on the website and found nothing.",
     "My sister asked me to find out: {lower}",
-    "{hasty}",
+    "I am asking for a friend: {lower}",
 )
 _NEXT_DOOR = (
     "Write a poem about {}.",
@@ -181,10 +185,10 @@ def reworded(requests: Sequence[str]) -> Iterator[str]:
             yield f"in other words than “{plain}”"
             continue
         plain = plain.lower() if plain.isupper() else plain
-        ended = plain if plain.endswith((".", "?", "!")) else f"{plain}."
-        hasty = re.sub(r"[.,!?']", "", plain.lower())
+        mark = "?" if _ASKING.match(plain) else "."
+        ended = plain if plain.endswith((".", "?", "!")) else f"{plain}{mark}"
         yield _FRAMES[number % len(_FRAMES)].format(
-            lower=plain[:1].lower() + plain[1:], upper=ended[:1].upper() + ended[1:], hasty=hasty
+            lower=plain[:1].lower() + plain[1:], upper=ended[:1].upper() + ended[1:]
         )
 
 
@@ -331,13 +335,13 @@ def _proof(
 ) -> Iterator[Suggestion]:
     held = evidence.counts.splits["valid"] + evidence.counts.splits["test"]
     fewest = sorted(evidence.requests, key=lambda name: evidence.requests[name])[:EXAMPLES]
-    asked = tuple(next(reworded(known.plainest(name)), "") for name in fewest)
+    asked = tuple(text for name in fewest for text in known.plainest(name)[:1])
     if evidence.items < ENOUGH_ITEMS:
         yield Suggestion(
             f"Write {ENOUGH_ITEMS - evidence.items} more evaluation items",
             "They prove what the pack can do. Ask as somebody would who has never seen the training data.",
             _gain(score, "proof", (1 - evidence.items / ENOUGH_ITEMS) / 3),
-            tuple(text for text in asked if text),
+            tuple(f"in other words than “{text}”" for text in asked),
             "no_suite",
         )
     if held < ENOUGH_HELD_OUT:

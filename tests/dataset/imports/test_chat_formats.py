@@ -387,6 +387,21 @@ def test_sharegpt_that_can_t_be_taken(tmp_path: Path, turns: Any, field: str, wh
     assert found.field == field and why in found.why and found.remedy
 
 
+@pytest.mark.parametrize(
+    ("row", "remedy"),
+    [
+        ({"instruction": "x", "output": "y"}, "senmon import alpaca"),
+        ({"messages": [ASK, SAY]}, "senmon import openai"),
+        ({"talk": []}, "known here: talk"),
+    ],
+)
+def test_sharegpt_names_the_importer_of_what_is_of_another_format(
+    tmp_path: Path, row: dict[str, Any], remedy: str
+) -> None:
+    found = refused(tmp_path, row, sharegpt_row)
+    assert found.field == "conversations" and remedy in found.remedy
+
+
 def test_broken_rows_are_skipped_by_choice_and_the_first_ones_by_limit(tmp_path: Path) -> None:
     good = {"messages": [ASK, SAY]}
     report = run(tmp_path, [good, {"messages": []}, good, good], openai_row, skip_broken=True, limit=3)

@@ -81,8 +81,10 @@ def sharegpt_row(row: Row, field: str = "conversations") -> Talk:
     """`conversations` of `from` and `value`, also with calls and observations, as LLaMA-Factory and Hermes
     write them."""
     turns = row.get(field, row.get("conversation"))
-    if turns is None and "messages" in row:
-        raise Unfit(field, "is missing", "this looks like openai: senmon import openai")
+    if turns is None:
+        other = "openai" if "messages" in row else "alpaca" if "instruction" in row else ""
+        remedy = f"this looks like {other}: senmon import {other}" if other else f"known here: {_names(row)}"
+        raise Unfit(field, "is missing", remedy)
     if not isinstance(turns, list):
         raise Unfit(field, "is not a list of turns", 'write [{"from": "human", "value": "…"}, …]')
     messages = [_turn(f"{field}.{index}", turn) for index, turn in enumerate(turns)]
