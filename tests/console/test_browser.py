@@ -12,7 +12,7 @@ from server_rig import Site
 from widget_rig import WATCH, Widget
 
 AXE = Path(__file__).parents[1] / "widget" / "vendor" / "axe.min.js"
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def accessible(page: Page) -> None:

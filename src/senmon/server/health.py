@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from senmon import __version__
 from senmon.errors import Forbidden, SenmonError
-from senmon.server.responses import errors
+from senmon.server.responses import errors, errors_beside_text
 from senmon.server.schemas import Alive, Ready
 from senmon.server.services import Server
 
@@ -40,11 +40,8 @@ async def readyz(server: Server) -> Response:
 
 @router.get(
     "/metrics",
-    response_class=Response,
-    responses={
-        200: {"content": {CONTENT_TYPE_LATEST: {}}, "description": "The figures."},
-        **errors(401, 403),
-    },
+    response_class=PlainTextResponse,
+    responses=errors_beside_text(401, 403),
     summary="Figures for Prometheus",
 )
 async def metrics(request: Request, server: Server) -> Response:

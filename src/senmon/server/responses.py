@@ -27,6 +27,12 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": _WHY[status]} for status in sorted({*statuses, 500})}
 
 
+def errors_beside_text(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Errors of a route whose own answer is text: FastAPI would document a model under that media type."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    return {status: {"content": content, "description": _WHY[status]} for status in sorted({*statuses, 500})}
+
+
 def openai_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     documented: dict[int | str, dict[str, Any]] = {
         status: {"model": OpenAIErrorBody, "description": _WHY[status]} for status in sorted({*statuses, 500})

@@ -13,12 +13,13 @@ import logging
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, SenmonError
 from senmon.messages import Identity
-from senmon.server.responses import BODY, errors
+from senmon.server.responses import BODY, errors_beside_text
 from senmon.server.runs import Turn
 from senmon.server.services import Server, Services
 from senmon.store.records import Run
@@ -75,13 +76,13 @@ class ChatwootEvent(BaseModel):
 
 @router.post(
     "/webhooks/chatwoot/{secret}",
-    status_code=200,
-    responses=errors(*BODY, 404),
+    response_class=PlainTextResponse,
+    responses=errors_beside_text(*BODY, 404),
     summary="Take an event of Chatwoot",
 )
 async def chatwoot(
     secret: Annotated[str, Path(max_length=200)], event: ChatwootEvent, server: Server
-) -> Response:
+) -> PlainTextResponse:
     """A visitor's message begins a run; the reply goes back through Chatwoot's API. The same message again is
     the same run. Everything else is taken note of and left alone."""
     settings = server.workspace.settings
@@ -93,7 +94,7 @@ async def chatwoot(
         answer = asyncio.create_task(_answer(server, event, text))
         _answers.add(answer)
         answer.add_done_callback(_answers.discard)
-    return Response(status_code=200)
+    return PlainTextResponse("taken")
 
 
 async def _answer(server: Services, event: ChatwootEvent, text: str) -> None:
