@@ -11,12 +11,14 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from senmon.cli.output import console, emit
-from senmon.errors import PackNotFound
+from senmon.cli.output import console, emit, note
+from senmon.errors import DataInvalid, PackInvalid, PackNotFound
 
 if TYPE_CHECKING:
+    from senmon.dataset.example import Dataset
     from senmon.evaluation.metrics import Metric
     from senmon.evaluation.router.report import RouterReport
+    from senmon.packs.pack import Pack
     from senmon.workspace import Workspace
 
 LISTED = 25
@@ -31,10 +33,10 @@ def evaluate_routes(workspace: Workspace, names: Sequence[str], output: Path | N
     from senmon.routing.router import Router
     from senmon.shelf import pack_routes, with_corrections
 
-    packs = [workspace.pack(name) for name in names] or list(workspace.packs.values())
-    if not packs:
+    named = [workspace.pack(name) for name in names]
+    pairs = [(pack, load_dataset(pack)) for pack in named] or list(_readable(workspace))
+    if not pairs:
         raise PackNotFound("there is no pack to route to", remedy="`senmon new NAME` makes one")
-    pairs = [(pack, load_dataset(pack)) for pack in packs]
     routes = with_corrections(tuple(pack_routes(*pair) for pair in pairs), workspace.home)
     router = Router.fit(routes, workspace.encoder)
     promises = {one.pack: one.promise for one in routes}
@@ -48,6 +50,17 @@ def evaluate_routes(workspace: Workspace, names: Sequence[str], output: Path | N
         write_plot(report, output / "router.png")
         if not json:
             console.print(f"written: {output / 'router.json'}, {output / 'router.png'}", soft_wrap=True)
+
+
+def _readable(workspace: Workspace) -> Iterator[tuple[Pack, Dataset]]:
+    """Every pack whose examples can be read; the others are named and left out, as the server does."""
+    from senmon.dataset.loading import load_dataset
+
+    for pack in workspace.packs.values():
+        try:
+            yield pack, load_dataset(pack)
+        except (DataInvalid, PackInvalid) as error:
+            note(f"[yellow]left out:[/] {escape(pack.name)}: {escape(str(error).splitlines()[0])}")
 
 
 def _tables(report: RouterReport) -> Iterator[Table | str]:
