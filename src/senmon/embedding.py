@@ -12,7 +12,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -79,6 +79,8 @@ class Encoder:
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
         self._caching = threading.Lock()
         self._folder: Path | None = None
+        #: Told tokens done and tokens in all while a large batch is computed, from the thread that computes.
+        self.watch: Callable[[int, int], None] | None = None
 
     def keep_in(self, folder: Path) -> None:
         """Keep the vectors of large batches in `folder`, each by its text: a restart, another pack or an
@@ -153,11 +155,15 @@ class Encoder:
             ]
         order = sorted(range(len(texts)), key=lambda row: (len(tokens[row]), row))
         vectors = np.empty((len(texts), self.width), dtype=np.float32)
+        done, total = 0, sum(map(len, tokens))
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             batch = [tokens[row] for row in rows]
             lower = self.width // self.dim - 1
             vectors[rows] = _pool(model, batch, tokenizer.pad_token_id or 0, self._pooling, lower)
+            done += sum(map(len, batch))
+            if self.watch is not None and len(order) > BATCH:
+                self.watch(done, total)
         return vectors
 
     def _loaded(self) -> tuple[Any, Any]:

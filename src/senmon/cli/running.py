@@ -14,6 +14,7 @@ from rich.panel import Panel
 from senmon.adapters import stale
 from senmon.assistant import ServedPack
 from senmon.cli.output import console, emit_line, errors
+from senmon.cli.starting import starting
 from senmon.errors import SenmonError
 from senmon.server.app import create_app
 from senmon.server.logging import configure_logging
@@ -36,12 +37,10 @@ def run_server(settings: Settings, *, tune: bool, json: bool) -> None:
     workspace = Workspace.open(settings)
     app = create_app(workspace)
     server = make_server(app)
-    if not json:
-        console.print("Loading the base model and the packs …", style="dim")
+    address = f"http://{_name(settings.host)}:{port}"
     try:
-        asyncio.run(
-            _serve(server, listener, workspace, f"http://{_name(settings.host)}:{port}", began, tune, json)
-        )
+        with starting(workspace, quiet=json) as ready:
+            asyncio.run(_serve(server, listener, workspace, address, began, tune, json, ready))
     except KeyboardInterrupt:
         pass
     finally:
@@ -58,9 +57,16 @@ def _name(host: str) -> str:
 
 
 async def _serve(
-    server: Server, listener: object, workspace: Workspace, address: str, began: float, tune: bool, json: bool
+    server: Server,
+    listener: object,
+    workspace: Workspace,
+    address: str,
+    began: float,
+    tune: bool,
+    json: bool,
+    ready: Callable[[], None],
 ) -> None:
-    beside = asyncio.create_task(_beside(server, workspace, address, began, tune, json))
+    beside = asyncio.create_task(_beside(server, workspace, address, began, tune, json, ready))
     try:
         await server.serve(sockets=[listener])  # type: ignore[list-item]
     finally:
@@ -70,11 +76,18 @@ async def _serve(
 
 
 async def _beside(
-    server: Server, workspace: Workspace, address: str, began: float, tune: bool, json: bool
+    server: Server,
+    workspace: Workspace,
+    address: str,
+    began: float,
+    tune: bool,
+    json: bool,
+    ready: Callable[[], None],
 ) -> None:
     """Announce the server once it answers; then tune what is untuned."""
     while not server.started:
         await asyncio.sleep(0.05)
+    ready()
     console_link = await _console_link(workspace, address)
     _announce(workspace, address, time.monotonic() - began, json, console_link)
     report = _reporter(json)
