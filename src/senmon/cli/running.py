@@ -160,9 +160,11 @@ def _announce(workspace: Workspace, address: str, seconds: float, json: bool, co
         lines.append(f"[bold green]{name}[/] · {escape(served.pack.manifest.title)} · {state}")
         lines.extend(f"   try: {escape(text)}" for text in served.texts.suggestions[:3])
     first = "/setup/" in console_link
-    lines += ["", f"console{' (the first owner, good once)' if first else ''}: {console_link}"]
-    lines += [f"curl {address}/v1/models   ·   Ctrl-C stops"]
+    lines += ["", f"curl {address}/v1/models   ·   Ctrl-C stops"]
     console.print(Panel("\n".join(lines), title="senmon", border_style="green"))
+    # Outside the frame and in one piece: it is to be copied.
+    told = "console, for its first owner (good once)" if first else "console"
+    console.print(f"{told}: {console_link}", soft_wrap=True)
     for problem in workspace.catalog.problems:
         errors.print(f"[yellow]left out:[/] {escape(problem)}", soft_wrap=True)
 
