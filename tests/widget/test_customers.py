@@ -14,7 +14,7 @@ from senmon.messages import Event
 from senmon.server.registering import Registered, new_site
 from senmon.server.secret import load_secret
 from server_rig import Site
-from widget_rig import HostSite, Widget, WidgetAssistant, thorough
+from widget_rig import HostSite, Widget, WidgetAssistant
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Widget]
@@ -45,7 +45,6 @@ def token(
     return jwt.encode(payload, secret or made.secret, algorithm="HS256")
 
 
-@thorough
 def test_the_right_customer_is_served_and_no_other(
     visit: Visit, sites: dict[str, Registered], assistant: WidgetAssistant
 ) -> None:
@@ -92,7 +91,6 @@ def test_the_right_customer_is_served_and_no_other(
     assert [who.customer for _, _, who, _, _ in assistant.asked] == ["C-1", "C-2", None]
 
 
-@thorough
 def test_who_signs_in_while_a_token_is_on_its_way_is_that_one(
     visit: Visit, context: BrowserContext, sites: dict[str, Registered]
 ) -> None:
@@ -117,7 +115,6 @@ def test_who_signs_in_while_a_token_is_on_its_way_is_that_one(
     widget.heard("Orders of C-1.")
 
 
-@thorough
 def test_signing_in_during_an_answer_does_not_lose_it(
     visit: Visit, sites: dict[str, Registered], bot: Site, assistant: WidgetAssistant
 ) -> None:
@@ -136,7 +133,6 @@ def test_signing_in_during_an_answer_does_not_lose_it(
     expect(widget.page.locator(".message.user")).to_have_count(1)
 
 
-@thorough
 def test_of_a_long_conversation_the_end_is_shown_first(visit: Visit, bot: Site) -> None:
     widget = visit().open().say("hello")
     widget.heard("within 30 days")
