@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from rich.markup import escape
@@ -40,7 +41,7 @@ def run_server(settings: Settings, *, tune: bool, json: bool) -> None:
     address = f"http://{_name(settings.host)}:{port}"
     try:
         with starting(workspace, quiet=json) as ready:
-            asyncio.run(_serve(server, listener, workspace, address, began, tune, json, ready))
+            asyncio.run(_serve(_Start(server, workspace, address, began, tune, json, ready), listener))
     except KeyboardInterrupt:
         pass
     finally:
@@ -56,42 +57,39 @@ def _name(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def _serve(
-    server: Server,
-    listener: object,
-    workspace: Workspace,
-    address: str,
-    began: float,
-    tune: bool,
-    json: bool,
-    ready: Callable[[], None],
-) -> None:
-    beside = asyncio.create_task(_beside(server, workspace, address, began, tune, json, ready))
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A server that is about to answer. `ready` is called when it does; `began` is monotonic seconds."""
+
+    server: Server
+    workspace: Workspace
+    address: str
+    began: float
+    tune: bool
+    json: bool
+    ready: Callable[[], None]
+
+
+async def _serve(start: _Start, listener: object) -> None:
+    beside = asyncio.create_task(_beside(start))
     try:
-        await server.serve(sockets=[listener])  # type: ignore[list-item]
+        await start.server.serve(sockets=[listener])  # type: ignore[list-item]
     finally:
         beside.cancel()
         with suppress(asyncio.CancelledError):
             await beside
 
 
-async def _beside(
-    server: Server,
-    workspace: Workspace,
-    address: str,
-    began: float,
-    tune: bool,
-    json: bool,
-    ready: Callable[[], None],
-) -> None:
+async def _beside(start: _Start) -> None:
     """Announce the server once it answers; then tune what is untuned."""
-    while not server.started:
+    workspace, json = start.workspace, start.json
+    while not start.server.started:
         await asyncio.sleep(0.05)
-    ready()
-    console_link = await _console_link(workspace, address)
-    _announce(workspace, address, time.monotonic() - began, json, console_link)
+    start.ready()
+    console_link = await _console_link(workspace, start.address)
+    _announce(workspace, start.address, time.monotonic() - start.began, json, console_link)
     report = _reporter(json)
-    untuned = await asyncio.to_thread(_untuned, workspace, report) if tune else []
+    untuned = await asyncio.to_thread(_untuned, workspace, report) if start.tune else []
     if not untuned:
         return
     tuner = BackgroundTuner(workspace.settings, workspace.home, report)
