@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -114,9 +115,12 @@ def test_strict_policies_are_kept_to_and_everything_works(
     widget.say("say it")
     answer = widget.heard("bold")
     expect(answer.locator(".katex")).to_be_visible()
-    widget.page.wait_for_function(
-        "[...document.fonts].some((face) => face.family === 'KaTeX_Main' && face.status === 'loaded')"
-    )
+    # Asked from outside: a condition that the page itself polls is evaluated text, which its policy forbids.
+    loaded = "[...document.fonts].some((face) => face.family === 'KaTeX_Main' && face.status === 'loaded')"
+    until = time.monotonic() + 15
+    while not widget.page.evaluate(loaded) and time.monotonic() < until:
+        widget.page.wait_for_timeout(50)
+    assert widget.page.evaluate(loaded)
     link = answer.get_by_role("link", name="a link")
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow ugc")
     expect(link).to_have_attribute("href", "https://shop.example/help")
