@@ -15,7 +15,7 @@ import senmon
 
 ROOT = Path(senmon.__file__).parent
 LAYERS = (
-    ("errors", "mastery", "messages", "pii", "wilson"),
+    ("errors", "mastery", "messages", "pii", "tracing", "wilson"),
     ("bases", "embedding", "checks", "packs"),
     ("rendering", "policy"),
     ("dataset", "adapters", "engines", "routing", "knowledge", "actions", "store"),
@@ -41,6 +41,7 @@ CONFINED = {
     "starlette": ("server",),
     "uvicorn": ("server",),
     "prometheus_client": ("server",),
+    "opentelemetry": ("tracing", "server"),
     "sqlalchemy": ("store",),
     "alembic": ("store",),
     "typer": ("cli",),

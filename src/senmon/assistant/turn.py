@@ -12,9 +12,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
+from senmon import tracing
 from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
+from senmon.assistant.acting import outcome_of
 from senmon.assistant.candidates import candidates
 from senmon.assistant.catalog import Catalog, ServedPack
 from senmon.assistant.evidence import (
@@ -29,7 +31,8 @@ from senmon.assistant.evidence import (
 from senmon.assistant.faults import INTERNAL, public_fault
 from senmon.assistant.first import read_first, signature
 from senmon.assistant.fixed import language_reply, nothing_fits
-from senmon.assistant.judging import first_block, first_failure
+from senmon.assistant.generating import generated
+from senmon.assistant.judging import forbidden, judged
 from senmon.assistant.language import foreign_language
 from senmon.assistant.offers import accepts_offer, handoff_reply
 from senmon.assistant.provenance import provenance
@@ -38,7 +41,7 @@ from senmon.assistant.window import earlier, window
 from senmon.assistant.wishes import Agenda
 from senmon.checks.protocol import CheckContext
 from senmon.engines.protocol import Chunk, Engine, GenerateRequest, Sampling
-from senmon.errors import ActionDenied, PackNotFound, PromptTooLong, SenmonError
+from senmon.errors import PackNotFound, PromptTooLong, SenmonError
 from senmon.messages import (
     Conversation,
     Event,
@@ -192,7 +195,7 @@ class _Turn:
         heard = [self.served] if self.served else list(self.catalog.packs.values())
         checks = {check.name: check for served in heard for check in served.checks}
         context = CheckContext(messages=(Message("user", self.text),))
-        return await asyncio.to_thread(first_block, tuple(checks.values()), context)
+        return await forbidden(tuple(checks.values()), context)
 
     # --- where the message goes
 
@@ -207,8 +210,10 @@ class _Turn:
         packs = (self.catalog.packs[self.pinned],) if self.pinned else tuple(self.catalog.packs.values())
         return language_reply(language, self._spoken(), packs)
 
+    @tracing.stepped("route")
     async def _route(self) -> Event:
         if self.pinned is not None:
+            tracing.note(pack=self.pinned)
             self.served = self.catalog.packs[self.pinned]
             return self.emit("route", {"pack": self.pinned, "pinned": True})
         router = self.catalog.router
@@ -217,6 +222,7 @@ class _Turn:
         choice = await asyncio.to_thread(router.route, self.text, self.state.pack, earlier(self.state))
         self.choice = choice = await self._kept(choice)
         self.served = self.catalog.packs.get(choice.pack) if choice.pack else None
+        tracing.note(pack=choice.pack or "", score=round(choice.score, 4), margin=round(choice.margin, 4))
         data = {
             "pack": choice.pack if self.served else None,
             "score": round(choice.score, 4),
@@ -238,6 +244,7 @@ class _Turn:
 
     # --- what the model gets to see this turn
 
+    @tracing.stepped("retrieve")
     async def _ground(self, served: ServedPack) -> list[Event]:
         rules = served.pack.manifest.context
         if rules.passages:
@@ -245,6 +252,7 @@ class _Turn:
                 served.knowledge.search, self.text, k=rules.passages, min_score=rules.min_score
             )
             self.passages = within_budget(found, rules.passage_tokens)
+        tracing.note(pack=served.pack.name, passages=len(self.passages))
         customer = ("verified" if self.identity.verified else "not signed in") if rules.customer else None
         today = self.assistant.today().isoformat() if rules.date else None
         messages, manifest = self.state.of(served.pack.name), served.pack.manifest
@@ -360,10 +368,10 @@ class _Turn:
 
     async def _chunks(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
         """The engine's chunks; a prompt that is too long loses its oldest turns first."""
+        pack = self.served.pack.name if self.served else ""
         while True:
-            stream = cast(AsyncGenerator[Chunk, None], self.assistant.engine.generate(request))
             try:
-                async with aclosing(stream) as chunks:
+                async with aclosing(generated(self.assistant.engine, request, pack)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 return
@@ -387,12 +395,9 @@ class _Turn:
     async def _check(self, served: ServedPack, text: str) -> tuple[str, Verdict | None]:
         """`text` as it would be sent, and what a check has against it."""
         text = visible(text)
-        if not served.checks:
-            return text, None
         slots = self.state.slots.get(served.pack.name, {})
         context = CheckContext(self.state.of(served.pack.name), self.passages, self.state.facts, slots)
-        failed = await asyncio.to_thread(first_failure, served.checks, self.said, text, context)
-        return text, failed
+        return text, await judged(served.checks, self.said, text, context)
 
     def _release(self, text: str, raw: str) -> Event:
         if not self.said or self.said[-1].isspace():
@@ -464,7 +469,6 @@ class _Turn:
     async def _outcome(
         self, served: ServedPack, spec: ActionSpec, call: ToolCall
     ) -> tuple[ActionOutcome, str, str | None]:
-        """What the action gave, its public status, and the fixed text to say instead of a generated one."""
         request = ActionRequest(
             pack=served.pack,
             spec=spec,
@@ -474,13 +478,7 @@ class _Turn:
             messages=self.state.of(served.pack.name),
             sender=self.state.id or "local",
         )
-        try:
-            return await self.assistant.actions.run(request), "finished", None
-        except ActionDenied:
-            return _empty({"error": "sign_in_required"}), "denied", served.texts.sign_in
-        except SenmonError as error:
-            log.warning("action %s of %s failed: %s", spec.name, served.pack.name, error.code)
-            return _empty({"error": error.code}), "failed", served.texts.failed
+        return await outcome_of(self.assistant.actions, request, served.texts)
 
     # --- the end
 
@@ -493,7 +491,3 @@ class _Turn:
             "provenance": provenance(self.served, self.choice, self.passages, self.ran, self.verdicts),
         }
         return self.emit("done", data)
-
-
-def _empty(result: Mapping[str, Any]) -> ActionOutcome:
-    return ActionOutcome(result=result, texts=(), buttons=(), slots={}, handoff=None)
