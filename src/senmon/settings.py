@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     chatwoot_secret: SecretStr | None = Field(
         None, description="Last part of the address that Chatwoot posts to: `/webhooks/chatwoot/SECRET`."
     )
+    metrics_key: SecretStr | None = Field(
+        None, description="Bearer token with which `GET /metrics` can be read, and nothing else."
+    )
+    trace_url: str = Field(
+        "", description="OTLP/HTTP collector that traces go to, such as http://127.0.0.1:4318; empty: none."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the JSON log.")
 
     _lists = field_validator("packs", "api_keys", "allowed_origins", "trusted_proxies", mode="before")(_split)

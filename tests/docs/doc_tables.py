@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from senmon.packs.manifest import PackManifest, RecipeSpec
+from senmon.server.gauges import COUNTED, HAS, STATE
+from senmon.server.metrics import Metrics
 from senmon.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -118,6 +121,25 @@ def settings_table() -> str:
     return table(("variable", "type", "default", "meaning"), rows)
 
 
+def figures_table() -> str:
+    metrics = Metrics(lambda: dict.fromkeys((*COUNTED, *HAS), 0))
+    labels = {
+        each.describe()[0].name: each._labelnames for each in vars(metrics).values() if _is_figure(each)
+    }
+    labels |= {name: (label,) for name, (_, label) in STATE.items() if label}
+    rows = []
+    for family in sorted(metrics.registry.collect(), key=lambda each: each.name):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        names = ", ".join(labels.get(family.name, ()))
+        if family.name.startswith("senmon_"):
+            rows.append((f"`{name}`", family.type, names, family.documentation))
+    return table(("figure", "kind", "labels", "what it says"), rows)
+
+
+def _is_figure(value: object) -> TypeGuard[MetricWrapperBase]:
+    return isinstance(value, MetricWrapperBase)
+
+
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
@@ -128,6 +150,7 @@ GENERATED = {
     "packs.md": {"manifest": manifest_table},
     "tuning.md": {"recipe": recipe_table},
     "settings.md": {"settings": settings_table},
+    "observability.md": {"figures": figures_table},
 }
 
 

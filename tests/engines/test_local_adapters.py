@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from enginekit import ask, card_of, replies, reply, write_adapter
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles
 from senmon.engines.local import LocalEngine
+from senmon.engines.local_scheduler import EngineStats
 from senmon.errors import AdapterCorrupt, AdapterError, AdapterMismatch, AdapterNotFound
+from senmon.server.gauges import COUNTED, HAS
 
 Make = Callable[..., LocalEngine]
 WEIGHTS = "adapter_model.safetensors"
@@ -125,6 +127,14 @@ async def test_the_least_recent_adapter_is_let_go_and_comes_back(
     assert engine.stats().adapters == 2
     again = await replies(engine, [ask("hello", adapter) for adapter in adapters])
     assert [one.text for one in again] == [one.text for one in first]
+    stats = engine.stats()
+    asked, loads = 2 * len(adapters), stats.adapter_loads
+    assert (stats.adapter_hits + loads, stats.adapter_evictions) == (asked, loads - 2)
+    assert loads > len(adapters)
+
+
+def test_every_figure_of_the_engine_says_what_it_is() -> None:
+    assert {field.name for field in fields(EngineStats)} == {*COUNTED, *HAS}
 
 
 async def test_a_preloaded_adapter_needs_no_disk(

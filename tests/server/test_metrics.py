@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import asyncio
+from collections.abc import Callable
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from senmon import __version__
+from senmon.errors import ConfigError, StoreError
 from senmon.messages import Event
-from senmon.server.metrics import Metrics
-from server_rig import Site, client_of
-
-DOCS = Path(__file__).parents[2] / "docs/http.md"
+from senmon.server.app import create_app
+from senmon.server.metrics import MOST, Metrics
+from server_rig import FakeWorkspace, Site, client_of, serving
 
 
 def figures(text: str) -> dict[tuple[str, ...], float]:
@@ -37,7 +39,7 @@ def test_a_turn_moves_its_figures(site: Site) -> None:
     assert moved("senmon_turns_total", "finish=content_filter", "pack=shop") == 1
     assert moved("senmon_turns_total", "finish=error", "pack=shop") == 1
     assert moved("senmon_errors_total", "code=engine_unavailable") == 1
-    assert moved("senmon_verdicts_total", "check=safety", "outcome=block") == 1
+    assert moved("senmon_verdicts_total", "check=safety", "outcome=block", "pack=shop") == 1
     assert moved("senmon_actions_total", "action=order_status", "pack=shop", "status=finished") == 1
     assert moved("senmon_handoffs_total", "pack=shop") == 1
     assert moved("senmon_tokens_total", "adapter=abc123", "kind=completion", "pack=shop") == 15
@@ -56,11 +58,119 @@ def test_figures_are_the_operators(site: Site) -> None:
     ).status_code in (401, 403)
 
 
-def test_every_figure_is_documented() -> None:
-    told = set(re.findall(r"^\| `(senmon_\w+?)(?:_total)?`", DOCS.read_text(encoding="utf-8"), re.M))
+def test_the_key_for_the_figures_is_good_for_nothing_else(
+    make_workspace: Callable[..., FakeWorkspace],
+) -> None:
+    key = "m" * 16
+    with serving(make_workspace(api_keys=("sk-" + "a" * 32,), metrics_key=key)) as site:
+        scraper = client_of(site.url, Authorization=f"Bearer {key}")
+        assert scraper.get("/metrics").status_code == 200
+        assert scraper.get("/v1/models").status_code == 401
+        assert scraper.post("/v1/conversations").status_code == 401
+        for wrong in ("m" * 15, "m" * 17, "é" * 16):
+            answer = httpx.get(f"{site.url}/metrics", headers={"Authorization": f"Bearer {wrong}".encode()})
+            assert answer.status_code == 401
+
+
+def test_an_easy_key_for_the_figures_is_refused(make_workspace: Callable[..., FakeWorkspace]) -> None:
+    with pytest.raises(ConfigError, match="SENMON_METRICS_KEY"):
+        asyncio.run(_started(make_workspace(metrics_key="short")))
+
+
+async def _started(workspace: FakeWorkspace) -> None:
+    app = create_app(workspace)
+    async with app.router.lifespan_context(app):
+        pass
+
+
+def test_requests_move_their_figures(site: Site) -> None:
+    def read() -> dict[tuple[str, ...], float]:
+        return figures(site.anonymous.get("/metrics").text)
+
+    before = read()
+    site.anonymous.get("/v1/conversations/nobody")
+    site.client.post("/v1/conversations", content=b"{", headers={"Content-Type": "application/json"})
+    site.anonymous.get("/no/such/page")
+    site.anonymous.get("/no/such/other")
+    after = read()
+
+    def moved(*key: str) -> float:
+        return after.get(key, 0.0) - before.get(key, 0.0)
+
+    path = "path=/v1/conversations/{id}"
+    assert moved("senmon_http_requests_total", path, "status=4xx") == 1
+    assert moved("senmon_http_requests_total", "path=-", "status=4xx") == 2
+    assert moved("senmon_http_errors_total", "code=not_found") == 2
+    assert sum(moved(*key) for key in after if key[0] == "senmon_http_errors_total") == 4
+    assert after[("senmon_http_in_flight",)] == 1  # the one that asks
+
+
+def test_what_is_read_at_a_scrape(site: Site) -> None:
+    conversation = site.conversation()
+    before = figures(site.anonymous.get("/metrics").text)
+    site.events(site.say(conversation, "person please").json()["run_id"])
+    after = figures(site.anonymous.get("/metrics").text)
+    waiting, oldest = ("senmon_handovers_waiting",), ("senmon_handover_oldest_seconds",)
+    assert after[waiting] == before[waiting] + 1
+    assert 0 <= after[oldest] < 600
+    assert after[("senmon_ready",)] == after[("senmon_store_up",)] == 1
+    assert after[("senmon_packs", "status=untuned")] == 1
+    assert after[("senmon_problems",)] == 1
+    assert 0 < after[("senmon_disk_free_bytes",)] < after[("senmon_disk_bytes",)]
+    assert after[("senmon_build_info", f"version={__version__}")] == 1
+    assert after[("process_resident_memory_bytes",)] > 1e6
+    site.workspace.is_ready = False
+    assert figures(site.anonymous.get("/metrics").text)[("senmon_ready",)] == 0
+
+
+def test_a_store_that_fails_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails() -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(site.workspace.store, "check", fails)
+    now = figures(site.anonymous.get("/metrics").text)
+    assert now[("senmon_store_up",)] == now[("senmon_ready",)] == 0
+    assert ("senmon_handovers_waiting",) not in now
+
+
+def test_no_label_grows_without_end() -> None:
     metrics = Metrics(dict)
-    made = {family.name for family in metrics.registry.collect()}
-    assert made == told
+    for number in range(3 * MOST):
+        meter = metrics.begin()
+        meter.saw(Event("route", {"pack": f"pack{number}"}))
+        meter.saw(Event("delta", {"text": "so"}))
+        meter.step("generate", 0.1, {"pack": f"pack{number}", "adapter": f"{number}", "first_token": 0.05})
+        meter.saw(Event("done", {"finish_reason": "stop"}))
+        meter.end()
+    now = figures(metrics.text().decode())
+    packs = [key for key in now if key[0] == "senmon_turns_total"]
+    assert len(packs) == MOST + 1
+    assert now[("senmon_turns_total", "finish=stop", "pack=other")] == 2 * MOST
+    assert now[("senmon_generate_seconds_count", "adapter=other", "pack=other")] == 2 * MOST
+    assert now[("senmon_first_token_seconds_bucket", "adapter=7", "le=0.05", "pack=pack7")] == 1
+
+
+def test_times_of_start_are_not_told() -> None:
+    metrics = Metrics(dict)
+    metrics.begin().saw(Event("done", {"finish_reason": "stop"}))
+    assert "_created" not in metrics.text().decode()
+
+
+def test_turns_wait_until_something_is_released() -> None:
+    metrics = Metrics(dict)
+    first, second = metrics.begin(), metrics.begin()
+    first.saw(Event("delta", {"text": "so"}))
+    assert figures(metrics.text().decode())[("senmon_runs_waiting",)] == 1
+    for meter in (first, second):
+        meter.end()
+    now = figures(metrics.text().decode())
+    assert now[("senmon_runs_waiting",)] == now[("senmon_runs_live",)] == 0
+
+
+def test_what_the_engine_counts_is_a_counter() -> None:
+    text = Metrics(lambda: {"requests": 3, "waiting": 2}).text().decode()
+    assert "# TYPE senmon_engine_requests_total counter\nsenmon_engine_requests_total 3.0" in text
+    assert "# TYPE senmon_engine_waiting gauge\nsenmon_engine_waiting 2.0" in text
 
 
 def test_a_run_that_broke_is_not_under_way_any_more() -> None:

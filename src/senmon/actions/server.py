@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from senmon import tracing
 from senmon.actions.reply import Reply
 from senmon.actions.tracker import domain_digest
 from senmon.errors import ActionFailed, ActionRejected, ActionUnknown
@@ -63,7 +64,7 @@ class ActionServer:
         client = httpx.AsyncClient(
             verify=tls(), timeout=timeout, trust_env=False, transport=self._transport, follow_redirects=False
         )
-        async with client, client.stream("POST", url, json=payload) as response:
+        async with client, client.stream("POST", url, json=payload, headers=tracing.headers()) as response:
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece

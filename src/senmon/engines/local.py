@@ -118,8 +118,14 @@ class LocalEngine:
         await asyncio.to_thread(self._scheduler.close)
 
     def stats(self) -> EngineStats:
+        pool = self._pool
         return dataclasses.replace(
-            self._scheduler.stats(), prefix_blocks=len(self._prefixes), adapters=len(self._pool)
+            self._scheduler.stats(),
+            prefix_blocks=len(self._prefixes),
+            adapters=len(pool),
+            adapter_hits=pool.hits,
+            adapter_loads=pool.loads,
+            adapter_evictions=pool.evictions,
         )
 
     async def _ready(self, request: GenerateRequest, outbox: Outbox) -> Job:

@@ -46,6 +46,8 @@ class AdapterPool:
         self._bytes = bytes
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, LoadedAdapter] = OrderedDict()
+        #: Since the start: found in memory, read from disk, put out for another.
+        self.hits = self.loads = self.evictions = 0
 
     def __len__(self) -> int:
         return len(self._loaded)
@@ -59,7 +61,12 @@ class AdapterPool:
                 remedy=_REMEDY,
             )
         with self._lock:
-            loaded = self._loaded.pop(adapter.version, None) or self._load(adapter)
+            loaded = self._loaded.pop(adapter.version, None)
+            if loaded is not None:
+                self.hits += 1
+            else:
+                loaded = self._load(adapter)
+                self.loads += 1
             self._loaded[adapter.version] = loaded
             self._evict()
             return loaded
@@ -70,6 +77,7 @@ class AdapterPool:
             len(self._loaded) > self._count or sum(one.bytes for one in self._loaded.values()) > self._bytes
         ):
             self._loaded.popitem(last=False)
+            self.evictions += 1
 
     def _load(self, adapter: Adapter) -> LoadedAdapter:
         if not (adapter.path / WEIGHTS).is_file():

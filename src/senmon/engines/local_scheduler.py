@@ -38,6 +38,9 @@ class EngineStats:
     tokens_per_second: float = 0.0
     prefix_blocks: int = 0
     adapters: int = 0
+    adapter_hits: int = 0
+    adapter_loads: int = 0
+    adapter_evictions: int = 0
 
 
 class Scheduler:

@@ -26,16 +26,17 @@ class Addresses:
         """The address nearest to us that is no trusted proxy; IPv6 as its /64. `peer` holds the socket."""
         address = peer
         forwarded = headers.get("x-forwarded-for", "")
-        if forwarded and not self._trusts(peer):
+        if forwarded and not self.trusts(peer):
             self._warn()
         elif forwarded:
             for hop in reversed(forwarded.split(",")[-20:]):
                 address = hop.strip()
-                if not self._trusts(address):
+                if not self.trusts(address):
                     break
         return _key(address)
 
-    def _trusts(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """Whether it is a proxy that the operator named."""
         parsed = _parsed(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

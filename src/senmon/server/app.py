@@ -35,6 +35,7 @@ from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeade
 from senmon.server.handlers import add_handlers
 from senmon.server.limits import Limits
 from senmon.server.logging import RequestLog
+from senmon.server.measuring import Measured
 from senmon.server.metrics import Metrics
 from senmon.server.news import News
 from senmon.server.origins import OriginGuard, exact_origin
@@ -43,6 +44,7 @@ from senmon.server.retention import retain
 from senmon.server.runs import IDLE_SECONDS, RunManager
 from senmon.server.secret import load_secret
 from senmon.server.services import Services
+from senmon.server.traces import Traces
 from senmon.server.watching import watch
 from senmon.server.webhooks import chatwoot
 from senmon.server.webhooks.courier import Courier, stopped
@@ -89,13 +91,16 @@ def _add_guards(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(OriginGuard, settings=settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
+    app.add_middleware(Measured)
 
 
 def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-untyped-def]
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.failure = None
+        traces = Traces(workspace.settings)
         try:
+            traces.begin()
             await workspace.start()
             services = _services(workspace, idle_seconds)
             await _demand_keys(services)
@@ -105,6 +110,7 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             if not isinstance(error, SenmonError):
                 log.error("start-up failed", exc_info=error)
             await workspace.stop()
+            await traces.stop()
             raise
         app.state.services = services
         home = workspace.settings.home.expanduser().absolute()
@@ -120,6 +126,7 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
                 await stopped(task)
             await services.close()
             await workspace.stop()
+            await traces.stop()
 
     return lifespan
 

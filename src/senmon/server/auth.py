@@ -39,6 +39,7 @@ _LEEWAY = 60
 REFRESH_PREFIX = "rt_"
 _VISITOR_AUDIENCE = "senmon:visitor"
 _MIN_SECRET = 32
+_MIN_METRICS_KEY = 16
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 #: As in the example settings, where it is to be replaced.
 _EXAMPLE_KEY = "sk-REPLACE-ME"
@@ -63,6 +64,7 @@ class Authenticator:
         self.classes = ClassBook(workspace.settings.home, secret)
         self._key_digests = self._find_key_digests()
         self._host_keys = self._find_host_keys()
+        self._metrics_digest = self._find_metrics_digest()
 
     def _find_key_digests(self) -> tuple[str, ...]:
         keys = [key.get_secret_value() for key in self._settings.api_keys]
@@ -72,6 +74,15 @@ class Authenticator:
                 remedy="replace it: sk- and the output of `openssl rand -hex 32`",
             )
         return tuple(map(key_digest, keys))
+
+    def _find_metrics_digest(self) -> str:
+        key = self._settings.metrics_key
+        if key is not None and len(key.get_secret_value()) < _MIN_METRICS_KEY:
+            raise ConfigError(
+                f"SENMON_METRICS_KEY is shorter than {_MIN_METRICS_KEY} characters",
+                remedy="use random ones: openssl rand -hex 32",
+            )
+        return key_digest(key.get_secret_value()) if key else ""
 
     def _find_host_keys(self) -> tuple[bytes, ...]:
         host = self._settings.jwt_secret
@@ -202,6 +213,13 @@ class Authenticator:
         if self._key_digests or not self.is_local(headers):
             return False
         return not any(key.revoked is None for key in await self._store.keys())
+
+    def reads_metrics(self, headers: Mapping[str, str]) -> bool:
+        """Whether the key for the figures was sent, which is good for nothing else."""
+        sent = _bearer(headers)
+        if sent is None or not self._metrics_digest:
+            return False
+        return hmac.compare_digest(key_digest(sent), self._metrics_digest)
 
     async def has_keys(self) -> bool:
         return bool(self._key_digests) or any(key.revoked is None for key in await self._store.keys())

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from senmon.errors import SenmonError
 from senmon.server.errors import FieldProblem, error_response, senmon_response
+from senmon.server.services import note
 
 _HTTP = {
     404: ("not_found", "nothing is at this path", "see /openapi.json"),
@@ -27,18 +28,22 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _on_senmon_error(request: Request, error: Exception) -> Response:
+    note(request, code=cast(SenmonError, error).code)
     return senmon_response(request.scope["path"], cast(SenmonError, error))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = cast(HTTPException, error).status_code
     code, message, remedy = _HTTP.get(status, ("http_error", "the request was refused", ""))
+    note(request, code=code)
     return error_response(request.scope["path"], status, code, message, remedy=remedy)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     faults = cast(RequestValidationError, error).errors()
-    if faults and faults[0]["type"] == "json_invalid":
+    malformed = bool(faults) and faults[0]["type"] == "json_invalid"
+    note(request, code="malformed_json" if malformed else "request_invalid")
+    if malformed:
         return _malformed(request, faults[0])
     problems = [
         FieldProblem(field=_place(fault), why=fault["msg"].removeprefix("Value error, ")) for fault in faults

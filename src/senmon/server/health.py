@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,11 +46,16 @@ async def readyz(server: Server) -> Response:
     summary="Figures for Prometheus",
 )
 async def metrics(request: Request, server: Server) -> Response:
-    """For a key of SENMON_API_KEYS, or for somebody on this machine as long as there are no keys."""
-    identity = await server.auth.caller(request.headers)
-    if "operator" not in identity.roles:
-        raise Forbidden("these figures are the operator's", remedy="send a key of SENMON_API_KEYS as Bearer")
-    return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    """For SENMON_METRICS_KEY, a key of SENMON_API_KEYS, or somebody on this machine as long as there are no
+    keys."""
+    if not server.auth.reads_metrics(request.headers):
+        identity = await server.auth.caller(request.headers)
+        if "operator" not in identity.roles:
+            remedy = "send SENMON_METRICS_KEY, or a key of SENMON_API_KEYS, as Bearer"
+            raise Forbidden("these figures are the operator's", remedy=remedy)
+    await server.metrics.state.read(server.workspace)
+    text = await asyncio.to_thread(server.metrics.text)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def _public(checks: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,17 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from senmon import tracing
 from senmon.server.masking import MaskingFilter
 
 access = logging.getLogger("senmon.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """`{"time", "level", "logger", "event", …}`. Of an exception: its type and place, never its words."""
+    """`{"time", "level", "logger", "event", …}`, in a run its id and its trace's.
+
+    Of an exception: its type and place, never its words.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -29,6 +33,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": _event(record),
+            **tracing.ids(),
             **getattr(record, "facts", {}),
         }
         if record.exc_info and record.exc_info[0] is not None:

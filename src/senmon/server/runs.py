@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from senmon import tracing
 from senmon.errors import EngineUnavailable, SenmonError
 from senmon.messages import Conversation, Event, Identity, Message
 from senmon.server.errors import event_data
@@ -21,6 +22,8 @@ from senmon.store.records import Run, RunState
 
 IDLE_SECONDS = 30.0
 RUN_SECONDS = 300.0
+#: Roles of whoever may say which trace a run belongs to.
+TRUSTED = frozenset({"key", "operator"})
 _STATES: dict[str, RunState] = {"done": "done", "error": "failed"}
 _INTERNAL = {"code": "internal_error", "message": "Something broke on our side.", "remedy": "try again"}
 _CLOSING = {
@@ -195,13 +198,19 @@ class RunManager:
         live.timer = asyncio.get_running_loop().call_later(self._idle_seconds, live.stop)
 
     async def _drive(self, live: _LiveRun) -> None:
-        meter, written = self._metrics.begin(), False
+        meter = self._metrics.begin()
+        with tracing.run(live.run.id, meter, trusted=not TRUSTED.isdisjoint(live.turn.identity.roles)):
+            await self._driven(live, meter)
+
+    async def _driven(self, live: _LiveRun, meter: RunMeter) -> None:
+        written = False
         deadline = asyncio.get_running_loop().call_later(self._run_seconds, live.stop, _TOO_LONG)
         try:
             await self._write(live, meter)
             written = True
         except Exception as error:
             log.error("run %s could not be stored", live.run.id, exc_info=error)
+            meter.unstored()
             self._log.abandon(live.run.id)
         finally:
             deadline.cancel()
@@ -249,7 +258,9 @@ class RunManager:
             if event.type == "delta":
                 live.said += str(event.data.get("text", ""))
         state = live.state_after(events[-1])
-        for event in await self._log.append(live.run.id, *events, state=state):
+        with tracing.step("store", events=len(events)):
+            stored = await self._log.append(live.run.id, *events, state=state)
+        for event in stored:
             meter.saw(event)
             if event.type == "handoff":
                 self._news.ring(live.turn.conversation, queue=live.turn.identity.site)

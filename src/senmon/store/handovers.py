@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Select, bindparam, func, insert, or_, select, update
@@ -49,6 +50,13 @@ class Handovers:
     async def active(self, site: str | None) -> tuple[tuple[Handover, ConversationRecord], ...]:
         """Open and joined ones, oldest first, at most MOST."""
         return await self._listed(site, ACTIVE)
+
+    async def queue(self) -> tuple[int, datetime | None]:
+        """How many are open, and since when the oldest one waits."""
+        query = select(func.count(), func.min(handovers.c.created)).where(handovers.c.state == "open")
+        async with self._database.reading() as connection:
+            count, oldest = (await connection.execute(query)).one()
+        return int(count), oldest
 
     async def _listed(
         self, site: str | None, states: tuple[str, ...]
