@@ -102,9 +102,10 @@ def money(cents: int) -> str:
 
 
 def order_number(text: Any) -> str:
-    """`a-1001`, `#1001` and `1001` are A1001."""
+    """`a-1001`, `#1001` and `1001` are A1001; `B1001` stays what it is, and no order has it."""
+    letters = "".join(each for each in str(text) if each.isalpha()).upper()
     digits = "".join(each for each in str(text) if each.isdigit())
-    return f"A{digits}"
+    return f"{letters or 'A'}{digits}"
 
 
 def counted(quantity: int, product: str) -> str:
@@ -376,7 +377,8 @@ class Stock(Action):
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
         asked = str(tracker.get_slot("product") or "").strip()
         with shop() as database:
-            row = database.execute("SELECT * FROM product WHERE lower(name) = lower(?)", (asked,)).fetchone()
+            query = "SELECT * FROM product WHERE rtrim(lower(name), 's') = rtrim(lower(?), 's')"
+            row = database.execute(query, (asked,)).fetchone()
         dispatcher.utter_message(json_message=_stock(row) if row else {"error": "not_found"})
         return []
 

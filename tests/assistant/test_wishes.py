@@ -103,3 +103,29 @@ def test_of_a_part_the_model_sees_that_part_and_what_was_done_for_it() -> None:
 def test_a_turn_alone_begins_with_the_last_user_message() -> None:
     messages = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"), Message("tool", "d"))
     assert turn_alone(messages) == messages[2:]
+
+
+def test_a_number_named_first_here_is_looked_up_and_not_answered_from_what_is_known() -> None:
+    (wish,) = wanted(
+        "show me B2001 / A2001", before=(Message("user", "A1001?"), Message("assistant", "Sent."))
+    )
+    assert wish.taking == ("cancel", "status")
+    offered, must = wish.offered(tuple(MANIFEST.actions.specs))
+    assert [spec.name for spec in offered] == ["cancel", "status"]
+    assert must
+    known = (Message("user", "where is a2001"), Message("assistant", "Sent."))
+    assert wanted("and what is in A2001", before=known)[0].taking == ()  # may be answered from what was found
+    assert (
+        wanted("show me A2001", before=())[0].taking == ()
+    )  # the model's own choice, as of any first message
+
+
+def test_a_number_in_a_message_that_wants_something_else_forces_nothing() -> None:
+    class Asks(Sure):
+        def probabilities(self, here: Situation) -> dict[str, float]:
+            return {"answer": 0.6, "reply": 0.4}
+
+    (wish,) = wishes(
+        cast(Policy, Asks()), MANIFEST, [*TALK, Message("user", "how do I return things like A2001")]
+    )
+    assert wish.taking == ()

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from senmon.actions.runner import ActionOutcome, ActionRequest, ActionRunner
+from senmon.assistant.candidates import matches_in
 from senmon.dataset.loading import load_dataset
 from senmon.errors import ActionDenied, ActionRejected
 from senmon.messages import Identity, Message
@@ -299,6 +300,38 @@ async def test_every_product_can_be_chosen(pack: Pack) -> None:
     pattern = pack.actions["stock"].candidates["product"]
     for name in names:
         assert re.findall(pattern, f"is the {name.lower()} there?") == [name.lower()]
+
+
+async def test_products_are_found_in_the_singular_and_the_plural(pack: Pack) -> None:
+    pattern = pack.actions["stock"].candidates["product"]
+    for said, name in (
+        ("ridge tents", "Ridge tent"),
+        ("crag boot", "Crag boots"),
+        ("drift pole", "Drift poles"),
+    ):
+        assert re.findall(pattern, f"have you {said} left") == [said]
+        assert (await run(pack, "stock", {"product": said})).result["product"]["name"] == name
+
+
+async def test_a_number_of_another_shape_is_no_order_of_this_shop(pack: Pack) -> None:
+    pattern = pack.actions["order_status"].candidates["order_id"]
+    assert re.findall(pattern, "show me B1001") == ["B1001"]
+    found = await run(pack, "order_status", {"order_id": "B1001"}, Identity(customer="demo"))
+    assert found.result == {"error": "not_found", "order": {"id": "B1001"}}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "12 Rue de la Paix, Paris",
+        "Flat 3, 22B Baker Street, London NW1 6XE",
+        "14 Lindenstrasse, Berlin",
+        "7 Mill Lane, Thornby",
+    ],
+)
+def test_addresses_of_many_forms_can_be_taken(pack: Pack, address: str) -> None:
+    pattern = pack.actions["change_address"].candidates["address"]
+    assert matches_in(pattern, f"please send A1004 to {address} instead") == (address,)
 
 
 async def test_the_data_names_only_fields_that_the_actions_give(pack: Pack) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from senmon.assistant.candidates import matches_in
 from senmon.assistant.window import turn_alone
-from senmon.messages import Message
+from senmon.messages import CONTEXT, Message
 from senmon.packs.manifest import ActionSpec, PackManifest
 from senmon.policy.model import Policy, named
 from senmon.policy.situation import ANSWER, REPLY, Situation, situation
@@ -32,6 +32,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _MAY_STAND = (None, "a correction")
+_DIGITS = re.compile(r"\d{3}")
 _POINTS = re.compile(r"\b(?:it|its|it's|that|this|these|those|them|they|one|there|same)\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?<=[.?!;])\s+|\s*\n+\s*|,?\s+(?:and|also|plus|then|&)\s+(?:also\s+)?", re.IGNORECASE)
 
@@ -39,29 +40,34 @@ _BETWEEN = re.compile(r"(?<=[.?!;])\s+|\s*\n+\s*|,?\s+(?:and|also|plus|then|&)\s
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a message, or a `part` of it, wants. `alone`: it is answered without the turns before it. `bound`:
-    the action that must come first, or `answer`; empty: the model decides."""
+    the action that must come first, or `answer`; empty: the model decides. `taking`: the actions that can
+    take a number or id said here for the first time; one of them must come first, as nothing known so far is
+    about it."""
 
     text: str
     moves: Moves = ()
     alone: bool = False
     part: bool = False
     bound: str = ""
+    taking: tuple[str, ...] = ()
 
     def offered(self, specs: Specs) -> tuple[Specs, bool]:
         """What may be called first, and whether it must."""
         if self.bound == ANSWER:
             return (), False
-        mine = tuple(spec for spec in specs if spec.name == self.bound)
+        names = (self.bound,) if self.bound else self.taking
+        mine = tuple(spec for spec in specs if spec.name in names)
         return (mine, True) if mine else (specs, False)
 
 
 def wishes(policy: Policy, manifest: PackManifest, messages: Sequence[Message]) -> tuple[Wish, ...]:
     """Of the last user message: the whole of it, or its parts where each says clearly what it wants."""
     here = situation(messages)
-    return _parts(policy, manifest, here.text) or (_whole(policy, manifest, here),)
+    parts = _parts(policy, manifest, here.text)
+    return parts or (_whole(policy, manifest, here, _said(messages)),)
 
 
-def _whole(policy: Policy, manifest: PackManifest, here: Situation) -> Wish:
+def _whole(policy: Policy, manifest: PackManifest, here: Situation, said: str) -> Wish:
     """A small model takes whatever follows a talk about an order for a part of it. So a message that says
     clearly by itself what it wants, and does not point back, is answered as if it came first."""
     own = _OPENING.sub("", here.text)
@@ -72,7 +78,33 @@ def _whole(policy: Policy, manifest: PackManifest, here: Situation) -> Wish:
         if len(itself) == 1 and _complete(itself[0], manifest, own, corrects=follows is not None):
             return Wish(here.text, itself, alone=True, bound=_bound(given, manifest))
     given = policy.probabilities(here)
-    return Wish(here.text, named(given), bound=_bound(given, manifest))
+    taking = _taking(given, manifest, here, said)
+    return Wish(here.text, named(given), bound=_bound(given, manifest), taking=taking)
+
+
+def _said(messages: Sequence[Message]) -> str:
+    """All that was said and found before the last user message."""
+    last = max((at for at, each in enumerate(messages) if each.role == "user"), default=0)
+    return "\n".join(each.content for each in messages[:last] if each.name != CONTEXT).casefold()
+
+
+def _taking(
+    given: Mapping[str, float], manifest: PackManifest, here: Situation, said: str
+) -> tuple[str, ...]:
+    """The actions that take a number or id which this message names first. Empty where there is none, nothing
+    was said before, or the message more likely wants something else of it (an article, a person)."""
+    if not here.before:
+        return ()
+    taking = tuple(
+        spec.name
+        for spec in manifest.actions.specs
+        if any(
+            _DIGITS.search(value) and value.casefold() not in said
+            for value in _values(spec.name, manifest, here.text)
+        )
+    )
+    likely = sum(share for move, share in given.items() if move.split()[0] in (*taking, REPLY))
+    return taking if likely >= 0.5 else ()
 
 
 def _back(text: str, own: str) -> bool:
