@@ -23,6 +23,19 @@ MOST = 200
 OTHER = "other"
 SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.9, 1.5, 3.0, 5.0, 10.0, 30.0)
 SHORT = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+#: Codes that somebody waits for, from the start on.
+RAISED = (
+    "adapter_corrupt",
+    "adapter_error",
+    "adapter_mismatch",
+    "adapter_not_found",
+    "engine_busy",
+    "engine_unavailable",
+    "internal_error",
+    "store_error",
+    "timeout",
+)
+REFUSED = ("rate_limited", "unauthenticated", "store_error")
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
 
 M = TypeVar("M", bound=MetricWrapperBase)
@@ -82,6 +95,14 @@ class Metrics:
             buckets=SHORT, registry=own,
         )  # fmt: skip
         self._count(own)
+        self._web(own)
+        # An increase can be seen of what was there before.
+        for code in RAISED:
+            self.of(self.errors, code)
+        for code in REFUSED:
+            self.of(self.refused, code)
+
+    def _web(self, own: CollectorRegistry) -> None:
         self.http = Counter(
             "senmon_http_requests", "Requests answered, by path template and kind of status.",
             ("path", "status"), registry=own,
