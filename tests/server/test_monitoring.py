@@ -103,7 +103,8 @@ def test_every_alert_says_what_it_is_and_is_explained() -> None:
 
 def test_every_alert_is_tried_both_ways() -> None:
     tried: dict[str, set[bool]] = {}
-    for case in yaml.safe_load((PROMETHEUS / "alerts.test.yml").read_text(encoding="utf-8"))["tests"]:
+    files = sorted(PROMETHEUS.glob("*.test.yml"))
+    for case in (case for file in files for case in yaml.safe_load(file.read_text("utf-8"))["tests"]):
         for each in case["alert_rule_test"]:
             tried.setdefault(each["alertname"], set()).add(bool(each["exp_alerts"]))
     assert tried == {rule["alert"]: {True, False} for rule in rules()}
@@ -114,7 +115,7 @@ def test_every_alert_is_tried_both_ways() -> None:
     "command",
     [
         ["check", "rules", "alerts.yml"],
-        ["test", "rules", "alerts.test.yml"],
+        ["test", "rules", "alerts.test.yml", "alerts.days.test.yml"],
         ["check", "config", "--syntax-only", "prometheus.yml"],
     ],
 )
