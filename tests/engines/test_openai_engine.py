@@ -139,7 +139,7 @@ async def test_text_streams_with_usage_under_the_adapters_name(stub: Stub, engin
     assert (found.text, found.finish) == ("Hello <you", "stop")
     assert (found.usage.prompt_tokens, found.usage.cached_tokens) == (12, 8)
     asked = stub.asked[0]
-    assert asked["model"] == "shop-0123456789ab"
+    assert asked["model"] == "shop@0123456789ab"
     assert (asked["temperature"], asked["top_k"], asked["seed"], asked["stop"]) == (0.5, 5, 3, ["END"])
     assert "tools" not in asked
     assert stub.headers[0]["authorization"] == "Bearer secret-key"

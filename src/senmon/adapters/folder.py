@@ -121,15 +121,30 @@ def _config_faults(config: Mapping[str, Any]) -> tuple[str, ...]:
 def check_weights(path: Path) -> None:
     """Reads the safetensors header only: every tensor is a LoRA factor and lies inside the file."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(HEADER_BYTES, size - 8):
-                raise ValueError("its header does not fit")
-            header = json.loads(file.read(length))
-        _check_tensors(header, size - 8 - length)
+        header, data_bytes = _header(path)
+        _check_tensors(header, data_bytes)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise AdapterCorrupt(f"{path}: not a LoRA safetensors file ({error})", remedy=RETUNE) from error
+
+
+def tensor_names(folder: Path) -> tuple[str, ...]:
+    """Of an adapter's weights, from the header. Raises AdapterCorrupt."""
+    path = folder / WEIGHTS
+    try:
+        header, _ = _header(path)
+        return tuple(name for name in header if name != "__metadata__")
+    except (OSError, ValueError, TypeError) as error:
+        raise AdapterCorrupt(f"{path}: not a LoRA safetensors file ({error})", remedy=RETUNE) from error
+
+
+def _header(path: Path) -> tuple[Mapping[str, Any], int]:
+    """The safetensors header, and how many bytes of data follow it."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(HEADER_BYTES, size - 8):
+            raise ValueError("its header does not fit")
+        return json.loads(file.read(length)), size - 8 - length
 
 
 def _check_tensors(header: Mapping[str, Any], data_bytes: int) -> None:

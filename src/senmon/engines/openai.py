@@ -2,79 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
-
-import httpx
 
 from senmon.adapters import Adapter
 from senmon.engines.call_schema import AllowedCall, allowed_calls
-from senmon.engines.openai_wire import (
-    MAX_REPLY,
-    Answer,
-    CallFaultError,
-    wire_messages,
-    wire_sampling,
-    wire_tools,
-)
+from senmon.engines.fleet import Fleet, FleetStats
+from senmon.engines.openai_wire import Answer, CallFaultError, wire_messages, wire_sampling, wire_tools
 from senmon.engines.protocol import Chunk, GenerateRequest
-from senmon.errors import (
-    AdapterMismatch,
-    AdapterNotFound,
-    EngineBusy,
-    EngineError,
-    EngineUnavailable,
-    PromptTooLong,
-    SenmonError,
-)
+from senmon.errors import AdapterMismatch, EngineError, EngineUnavailable
 
-_PAUSE = 0.25
-_REMEDIES = {
-    401: "check the engine's API key",
-    403: "check the engine's API key",
-    404: "check the engine's url and base_model",
-}
-_TOO_LONG = ("context_length_exceeded", "maximum context length", "max_model_len", "longer than the maximum")
-
-
-def adapter_model(adapter: Adapter) -> str:
-    """Name of an adapter on the server: `pack-<12 digits of its version>`."""
-    return f"{adapter.pack}-{adapter.version[:12]}"
+_PATH = "/v1/chat/completions"
 
 
 class OpenAIEngine:
-    """Streams from `{url}/v1/chat/completions`. Made in one event loop and used in it.
+    """Streams from `/v1/chat/completions` of the servers at `urls` (one, or several that hold the same).
 
-    `name_of` maps an adapter to the server's model name; the bare base is `base_model`. `base_digest`,
-    when given, is compared with the adapters'. `vllm` also sends vLLM's own parameters (`top_k`, and
-    `continue_final_message` to go on from released text). `timeout` is in seconds, for connecting and
-    between two chunks. Before the first chunk a fault of the server is retried `retries` times.
+    An adapter is asked for by its name (`fleet_names.adapter_model`), the bare base as `base_model`.
+    `base_digest`, when given, is compared with the adapters'. `vllm` also sends vLLM's own parameters
+    (`top_k`, and `continue_final_message` to go on from released text). `fleet` are Fleet's arguments:
+    `timeout` in seconds, for connecting and between two chunks; `retries` before the first word; `bringer`.
     """
 
     def __init__(
         self,
-        url: str,
+        urls: str | Sequence[str],
         api_key: str = "",
         base_model: str = "base",
         *,
-        name_of: Callable[[Adapter], str] = adapter_model,
         base_digest: str = "",
         vllm: bool = True,
-        timeout: float = 60.0,
-        retries: int = 2,
+        **fleet: Any,
     ) -> None:
-        self._url = url.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
+        """Raises ConfigError for addresses that are none."""
         self._base_model = base_model
-        self._name_of = name_of
         self._base_digest = base_digest
         self._vllm = vllm
-        self._retries = retries
-        self._closed = asyncio.Event()
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=timeout)
+        self.fleet = Fleet((urls,) if isinstance(urls, str) else urls, api_key, **fleet)
 
     @property
     def base_digest(self) -> str:
@@ -105,11 +70,17 @@ class OpenAIEngine:
             raise EngineError(f"the model server asked twice for a wrong call: {error.message}") from error
 
     async def close(self) -> None:
-        self._closed.set()
-        await self._client.aclose()
+        await self.fleet.close()
+
+    def stats(self) -> FleetStats:
+        return self.fleet.stats()
+
+    async def hold(self, adapters: Iterable[Adapter]) -> None:
+        """As `Fleet.hold`."""
+        await self.fleet.hold(adapters)
 
     def _check(self, request: GenerateRequest) -> None:
-        if self._closed.is_set():
+        if self.fleet.closed:
             raise EngineUnavailable("the engine is closed")
         adapter = request.adapter
         if adapter and self._base_digest and adapter.card.base_digest != self._base_digest:
@@ -119,9 +90,7 @@ class OpenAIEngine:
             )
 
     def _body(self, request: GenerateRequest, allowed: Sequence[AllowedCall]) -> dict[str, Any]:
-        model = self._name_of(request.adapter) if request.adapter else self._base_model
         body: dict[str, Any] = {
-            "model": model,
             "messages": wire_messages(request.messages),
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -140,78 +109,16 @@ class OpenAIEngine:
         self, body: Mapping[str, Any], request: GenerateRequest, allowed: Sequence[AllowedCall]
     ) -> AsyncGenerator[Chunk, None]:
         answer = Answer()
-        async with contextlib.aclosing(self._events(body, request)) as events:
-            async for data in events:
+        found = self.fleet.objects(_PATH, body, request.adapter, base_model=self._base_model)
+        async with contextlib.aclosing(found) as objects:
+            async for data in objects:
                 if text := answer.add(data):
                     yield Chunk(text)
         call = answer.call(allowed)
-        if answer.finish is None and call is None:
-            raise EngineUnavailable("the model server broke off its answer")
         finish = "tool_calls" if call else answer.finish
         if finish == "tool_calls" and call is None:
             raise CallFaultError("it announced a call and sent none")
         yield Chunk(answer.rest(), tool_call=call, finish=finish, usage=answer.usage)
-
-    async def _events(
-        self, body: Mapping[str, Any], request: GenerateRequest
-    ) -> AsyncGenerator[Mapping[str, Any], None]:
-        """The stream's JSON objects; retried while nothing has come."""
-        for attempt in range(self._retries + 1):
-            began = False
-            try:
-                async with contextlib.aclosing(self._stream(body, request)) as stream:
-                    async for data in stream:
-                        began = True
-                        yield data
-                return
-            except EngineUnavailable:
-                if began or attempt == self._retries or self._closed.is_set():
-                    raise
-            await asyncio.sleep(_PAUSE * 2**attempt)
-
-    async def _stream(
-        self, body: Mapping[str, Any], request: GenerateRequest
-    ) -> AsyncGenerator[Mapping[str, Any], None]:
-        try:
-            async with self._client.stream("POST", self._url, json=body) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise _refusal(response, await _text(response), request)
-                async with contextlib.aclosing(self._lines(response)) as lines:
-                    async for line in lines:
-                        if line == "[DONE]":
-                            return
-                        yield _object(line)
-        except httpx.PoolTimeout as error:
-            raise EngineBusy("too many requests to the model server are open") from error
-        except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not self._closed.is_set():
-                raise
-            raise EngineUnavailable(
-                f"the model server can't be reached ({type(error).__name__})",
-                remedy="check that it runs, and the engine's url",
-            ) from error
-
-    async def _lines(self, response: httpx.Response) -> AsyncGenerator[str, None]:
-        """The data of server-sent events. Ends with EngineUnavailable when the engine is closed."""
-        lines = response.aiter_lines()
-        closed = asyncio.ensure_future(self._closed.wait())
-        try:
-            while True:
-                line = asyncio.ensure_future(anext(lines, None))
-                try:
-                    await asyncio.wait((line, closed), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not line.done():
-                        line.cancel()
-                        await asyncio.wait((line,))
-                if line.cancelled() or closed.done():
-                    raise EngineUnavailable("the engine was closed while this reply was being made")
-                if (text := line.result()) is None:
-                    return
-                if text.startswith("data:") and len(text) <= MAX_REPLY:
-                    yield text[5:].strip()
-        finally:
-            closed.cancel()
 
 
 def _corrected(body: Mapping[str, Any], fault: CallFaultError) -> dict[str, Any]:
@@ -223,60 +130,3 @@ def _corrected(body: Mapping[str, Any], fault: CallFaultError) -> dict[str, Any]
     changed = {key: value for key, value in body.items() if key not in ("continue_final_message",)}
     changed.pop("add_generation_prompt", None)
     return {**changed, "messages": [*body["messages"], note]}
-
-
-def _object(line: str) -> Mapping[str, Any]:
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise EngineError("the model server sent a chunk that is no JSON") from error
-    if not isinstance(data, dict):
-        raise EngineError("the model server sent a chunk that is no JSON object")
-    if data.get("error"):
-        raise EngineUnavailable(f"the model server failed: {_message(data)}")
-    return data
-
-
-async def _text(response: httpx.Response) -> str:
-    """The first 64 KB of an error's body."""
-    content = b""
-    async for part in response.aiter_bytes():
-        content += part
-        if len(content) > 65_536:
-            break
-    return content.decode("utf-8", errors="replace")
-
-
-def _refusal(response: httpx.Response, text: str, request: GenerateRequest) -> SenmonError:
-    status = response.status_code
-    try:
-        message = _message(json.loads(text))
-    except (ValueError, RecursionError):
-        message = text[:300]
-    said = f"the model server answered {status}: {message}"
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return EngineBusy(said, retry_after=_retry_after(response))
-    if status == httpx.codes.NOT_FOUND and request.adapter:
-        name = request.adapter.label
-        return AdapterNotFound(f"adapter {name}: {said}", remedy="load the adapter on the model server")
-    if status in _REMEDIES:
-        return EngineUnavailable(said, remedy=_REMEDIES[status])
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return EngineUnavailable(said)
-    if any(sign in text for sign in _TOO_LONG):
-        return PromptTooLong(said, remedy="start a new conversation, or shorten the prompt")
-    return EngineError(said)
-
-
-def _message(data: Any) -> str:
-    """The message of an error object, in OpenAI's form or vLLM's."""
-    error = data.get("error", data) if isinstance(data, dict) else data
-    message = error.get("message") if isinstance(error, dict) else error
-    return str(message)[:300]
-
-
-def _retry_after(response: httpx.Response) -> float:
-    try:
-        return min(max(float(response.headers.get("Retry-After", "1")), 0.0), 600.0)
-    except ValueError:
-        return 1.0

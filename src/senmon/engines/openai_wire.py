@@ -171,15 +171,7 @@ class Answer:
             raise CallFaultError(f"its call is not valid JSON ({error})") from error
         if call is None:
             return None
-        schema = next((one.parameters for one in allowed if one.name == call.name), None)
-        if schema is None:
-            raise CallFaultError(f"it called {call.name[:64]!r}, which is not among the tools")
-        fault = jsonschema.exceptions.best_match(
-            jsonschema.Draft202012Validator(schema).iter_errors(dict(call.arguments))
-        )
-        if fault is not None:
-            raise CallFaultError(f"its call of {call.name} has wrong arguments: {fault.message[:300]}")
-        return call
+        return checked_call(call, allowed)
 
     def _parsed(self) -> ToolCall | None:
         if self._names:
@@ -189,3 +181,16 @@ class Answer:
         if self._spelt is not None:
             return parse_call(self._spelt.partition(CALL_END)[0])
         return None
+
+
+def checked_call(call: ToolCall, allowed: Sequence[AllowedCall]) -> ToolCall:
+    """`call`, if it is allowed. Raises CallFaultError."""
+    schema = next((one.parameters for one in allowed if one.name == call.name), None)
+    if schema is None:
+        raise CallFaultError(f"it called {call.name[:64]!r}, which is not among the tools")
+    fault = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(schema).iter_errors(dict(call.arguments))
+    )
+    if fault is not None:
+        raise CallFaultError(f"its call of {call.name} has wrong arguments: {fault.message[:300]}")
+    return call
