@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from senmon.dataset.example import Dataset
 from senmon.dataset.kept import learnt_of
 from senmon.dataset.routing import Learnt, routing_digest, routing_examples
 from senmon.errors import AdapterError, SenmonError
+from senmon.improvement.asked import articles_as_asked
 from senmon.knowledge import Knowledge
 from senmon.messages import Message
 from senmon.packs.loader import discover
@@ -52,6 +53,8 @@ class _Prepared:
     knowledge: Knowledge
     checks: tuple[Check, ...]
     routes: PackRoutes
+    #: By what an adapter learnt of reviewers.
+    as_asked: dict[frozenset[str], Knowledge] = field(default_factory=dict)
 
 
 class Shelf:
@@ -102,17 +105,29 @@ class Shelf:
         return ServedPack(
             pack=pack,
             prefix=prepared.prefix,
-            knowledge=prepared.knowledge,
+            knowledge=self._knowledge(pack, prepared, adapter),
             checks=prepared.checks,
             adapter=adapter,
             dataset_digest=prepared.dataset_digest,
             prefix_digest=prepared.prefix_digest,
             stale=stale(adapter, *digests) if adapter else (),
             policy=policy,
-            trial=self._trial(pack, problems),
+            trial=self._trial(pack, prepared, problems),
         )
 
-    def _trial(self, pack: Pack, problems: list[str]) -> Trial | None:
+    def _knowledge(self, pack: Pack, prepared: _Prepared, adapter: Adapter | None) -> Knowledge:
+        """The articles as the adapter knows them: with the questions of what reviewers taught it."""
+        learnt = frozenset(adapter.card.reviewed) if adapter else frozenset()
+        if learnt not in prepared.as_asked:
+            articles = articles_as_asked(pack, learnt)
+            prepared.as_asked[learnt] = (
+                Knowledge(articles, self._workspace.encoder)
+                if articles != pack.articles
+                else prepared.knowledge
+            )
+        return prepared.as_asked[learnt]
+
+    def _trial(self, pack: Pack, prepared: _Prepared, problems: list[str]) -> Trial | None:
         """The version on trial; None, and so the promoted one for everybody, when it does not fit."""
         store = self._workspace.adapters
         canary = read_canary(store, pack.name)
@@ -127,7 +142,8 @@ class Shelf:
         if adapter.card.base_digest != self._base_digest:
             problems.append(f"{pack.name}: the version on trial belongs to another base")
             return None
-        return Trial(adapter, canary.share, self._policy(adapter, problems))
+        knowledge = self._knowledge(pack, prepared, adapter)
+        return Trial(adapter, canary.share, self._policy(adapter, problems), knowledge)
 
     def _policy(self, adapter: Adapter, problems: list[str]) -> Policy | None:
         """What the adapter was tuned beside; without it (another sentence encoder) it still answers."""

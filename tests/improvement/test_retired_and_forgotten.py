@@ -9,7 +9,9 @@ import pytest
 
 from senmon.dataset.loading import load_dataset
 from senmon.errors import ConfigError
+from senmon.improvement.asked import articles_as_asked
 from senmon.improvement.forgetting import forget_conversations
+from senmon.improvement.lines import line_id
 from senmon.improvement.screening import DATA, SUITE, planned
 from senmon.improvement.taking import RETIRED, take
 
@@ -62,6 +64,44 @@ async def test_a_reply_that_somebody_called_good_is_not(stage: Any) -> None:
     run = await stage.turn("a hat goes back", FORMER, articles=("returns",), intent="returns")
     await stage.desk("Bea").good(run)
     assert (await planned(stage.pack, stage.store, hold_out=0)).outdated == ()
+
+
+async def test_what_people_wrote_instead_outdates_a_reply_that_the_model_never_gave(stage: Any) -> None:
+    """The model said something else altogether each time."""
+    taught = [one for one in load_dataset(stage.pack).examples if one.messages[-1].content == FORMER]
+    asked = [one.request for one in taught[:3]]
+    for number, text in enumerate(asked):
+        run = await stage.turn(f"please, {text}", f"Hm {number}.", articles=("returns",), intent="returns")
+        await stage.desk().correct(run, reply=NOW)
+    plan = await planned(stage.pack, stage.store, hold_out=0, retire=True)
+    gone = {f"{one.path}:{one.number}" for one in plan.retired}
+    assert gone and gone <= {one.source for one in taught}
+    assert {one.rejected for one in plan.retired} == {3}
+    assert not plan.conflicts and not plan.refused, "nothing that goes stands in the way"
+
+
+async def test_corrections_that_differ_or_ask_something_else_outdate_nothing(stage: Any) -> None:
+    taught = [one for one in load_dataset(stage.pack).examples if one.messages[-1].content == FORMER]
+    for number, one in enumerate(taught[:3]):
+        run = await stage.turn(f"please, {one.request}", "Hm.", articles=("returns",), intent="returns")
+        await stage.desk().correct(run, reply=f"{NOW} It is way {'abc'[number]}.")
+    for text in ("could a stranger fetch it", "who takes it to the till", "must it be the first floor"):
+        run = await stage.turn(text, "Hm.", articles=("returns",), intent="returns")
+        await stage.desk().correct(run, reply=NOW)
+    assert (await planned(stage.pack, stage.store, hold_out=0)).outdated == ()
+
+
+async def test_retrieval_learns_what_an_article_was_shown_for(stage: Any) -> None:
+    runs = await corrected(stage, 3)
+    pack = take(stage.pack, await planned(stage.pack, stage.store, hold_out=0))
+    ids = [line_id(run) for run in runs]
+    known = {one.id: one.questions for one in articles_as_asked(pack, ids[:2])}
+    before = {one.id: one.questions for one in pack.articles}
+    assert known["returns"] == (*before["returns"], *ASKED[:2])
+    assert {name: one for name, one in known.items() if name != "returns"} == {
+        name: one for name, one in before.items() if name != "returns"
+    }
+    assert articles_as_asked(pack, ()) == pack.articles, "an adapter that learnt none of them"
 
 
 async def test_erasing_reaches_the_lines_of_the_pack(stage: Any) -> None:

@@ -24,7 +24,7 @@ class AdapterCard(BaseModel):
 
     `metrics` are the figures of tuning (`valid_loss`, `base_valid_loss`, …). `files` maps each file of the
     published folder to its sha256; the store fills it in. `parent` is the version that was promoted when
-    this one was tuned.
+    this one was tuned. `reviewed` are the ids of the lines of reviewers that it learnt.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,6 +42,7 @@ class AdapterCard(BaseModel):
     device: Short = "cpu"
     created: Short = ""
     parent: Digest | None = None
+    reviewed: tuple[Short, ...] = ()
     origin: Literal["local", "release"] = "local"
     rank: int = Field(ge=1, le=4096)
     alpha: float = Field(gt=0)

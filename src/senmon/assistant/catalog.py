@@ -26,6 +26,7 @@ class Trial:
     adapter: Adapter
     share: int
     policy: Policy | None = None
+    knowledge: Knowledge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,25 @@ class Catalog:
     def of(self, conversation: str) -> Catalog:
         """What this conversation is served: the version on trial, where it is one of its."""
         on_trial = {
-            name: replace(served, adapter=served.trial.adapter, policy=served.trial.policy)
+            name: _on_trial(served, served.trial)
             for name, served in self.packs.items()
             if served.trial and chosen(conversation, served.trial.adapter.version, served.trial.share)
         }
         return replace(self, packs={**self.packs, **on_trial}) if on_trial else self
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Every adapter that a turn may ask for."""
+        served = self.packs.values()
+        found = (*(each.adapter for each in served), *(each.trial.adapter for each in served if each.trial))
+        return tuple(adapter for adapter in found if adapter is not None)
 
     def only(self, packs: Collection[str] | None) -> Catalog:
         """What a site is served that has chosen some packs; None: everything."""
         if packs is None:
             return self
         return replace(self, packs={name: served for name, served in self.packs.items() if name in packs})
+
+
+def _on_trial(served: ServedPack, trial: Trial) -> ServedPack:
+    knowledge = trial.knowledge or served.knowledge
+    return replace(served, adapter=trial.adapter, policy=trial.policy, knowledge=knowledge)

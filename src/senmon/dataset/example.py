@@ -14,6 +14,8 @@ from senmon.messages import Message
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+#: How the origin of a line begins that a reviewer's decision made.
+REVIEWED = "reviewed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Example:
     def request(self) -> str:
         """The first user message: what routing and splitting look at."""
         return next((message.content for message in self.messages if message.role == "user"), "")
+
+    @property
+    def reviewed(self) -> bool:
+        """Made of a reviewer's decision about a real conversation."""
+        return self.origin.startswith(f"{REVIEWED}:")
 
 
 @dataclass(frozen=True)

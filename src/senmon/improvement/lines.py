@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from senmon.dataset.call_rules import PackRules
+from senmon.dataset.example import REVIEWED
 from senmon.dataset.talk import read_messages
 from senmon.errors import ConfigError
 from senmon.evaluation.scoring import context_of
@@ -22,7 +23,7 @@ from senmon.store.exchanges import Review
 from senmon.store.reviews import handle
 
 Record = dict[str, Any]
-ORIGIN = "reviewed"
+ORIGIN = REVIEWED
 _CUSTOMER = re.compile(r"^customer: (verified|not signed in)$", re.M)
 _TODAY = re.compile(r"^today: (\d{4}-\d\d-\d\d)$", re.M)
 #: A fact's value in a correction is taken for the fact only when it is as telling as this.

@@ -15,7 +15,6 @@ from senmon.evaluation.cases import Case, heldout_cases, suite_cases
 from senmon.evaluation.metrics import Metric, rate
 from senmon.evaluation.replies import Outcome, answer_all
 from senmon.evaluation.suite import load_suites
-from senmon.improvement.lines import ORIGIN
 from senmon.improvement.screening import SUITE
 from senmon.packs.pack import Pack
 
@@ -84,9 +83,7 @@ class RegressionVerdict:
 def regression_cases(pack: Pack, dataset: Dataset) -> tuple[Case, ...]:
     """The items of `eval/regressions.jsonl`, and the last replies of held-out reviewed conversations."""
     items = [item for item in load_suites(pack) if item.source.rpartition(":")[0] == SUITE]
-    held = [
-        each for each in dataset.examples if each.split != "train" and each.origin.startswith(f"{ORIGIN}:")
-    ]
+    held = [each for each in dataset.examples if each.split != "train" and each.reviewed]
     last = {f"{each.id}#{len(each.messages) - 1}" for each in held}
     return (*suite_cases(items), *(case for case in heldout_cases(held) if case.id in last))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from senmon.dataset.record import Record, read_record
 from senmon.errors import RunNotFound, SenmonError
 from senmon.improvement.deciding import faults_of
 from senmon.improvement.lines import Line, data_line, line_id, run_of, suite_line
+from senmon.improvement.outdated import Opinions, Outdated, reply_of
 from senmon.improvement.talk import Talk, read_talk
 from senmon.messages import Message
 from senmon.packs.jsonl import read_jsonl
@@ -29,25 +29,12 @@ DATA = "data/reviewed.jsonl"
 SUITE = "eval/regressions.jsonl"
 #: Of a hundred conversations, so many are held out: they measure what the others teach.
 HOLD_OUT = 20
-#: Corrections of one reply to one intent after which lines that teach it are outdated.
-REJECTED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     review: Review
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outdated:
-    """A line of the pack's own data that teaches what reviewers corrected `rejected` times."""
-
-    path: str
-    number: int
-    intent: str
-    reply: str
-    rejected: int
 
 
 @dataclass(frozen=True)
@@ -81,10 +68,22 @@ async def planned(pack: Pack, store: Store, *, hold_out: int = HOLD_OUT, retire:
     """What the decisions so far change in `pack`. Writes nothing; the same decisions give the same plan.
     `retire`: what is outdated goes out."""
     reviews = await store.reviews.decided()
-    draft = _Draft(pack, load_dataset(pack), reviews, hold_out)
+    dataset = load_dataset(pack)
+    draft = await _drafted(_Draft(pack, dataset, reviews, hold_out), store)
+    outdated = draft.opinions.outdated(draft.own)
+    if retire and outdated:
+        # Once more without them: what they kept out, or contradicted, is learnt then.
+        gone = {f"{one.path}:{one.number}" for one in outdated}
+        left = Dataset(tuple(one for one in dataset.examples if one.source not in gone))
+        draft = await _drafted(_Draft(pack, left, reviews, hold_out), store)
+    return draft.plan(outdated, retire=retire)
+
+
+async def _drafted(draft: _Draft, store: Store) -> _Draft:
+    """With every decision about the pack taken, or refused."""
     found = []
-    for review in reviews:
-        if review.pack != pack.name or review.kind not in ("correct", "good", "eval"):
+    for review in draft.reviews:
+        if review.pack != draft.pack.name or review.kind not in ("correct", "good", "eval"):
             continue
         try:
             conversation = (await store.reviews.exchange(review.run)).conversation
@@ -97,7 +96,7 @@ async def planned(pack: Pack, store: Store, *, hold_out: int = HOLD_OUT, retire:
         if talk is None or talk.owner.id != conversation:
             talk = await read_talk(store, conversation)
         draft.take(review, talk)
-    return draft.plan(retire=retire)
+    return draft
 
 
 class _Draft:
@@ -105,6 +104,7 @@ class _Draft:
 
     def __init__(self, pack: Pack, dataset: Dataset, reviews: Sequence[Review], hold_out: int) -> None:
         self.pack, self.rules, self.hold_out = pack, PackRules.of(pack), hold_out
+        self.reviews = reviews
         self.there = _lines(pack, DATA)
         self.suite = _lines(pack, SUITE)
         teaching = [one for one in reviews if one.pack == pack.name and one.kind in ("correct", "good")]
@@ -129,7 +129,7 @@ class _Draft:
         self.taken: list[Review] = []
         # Held-out ones too: they would measure what is no longer true.
         self.own = [one for one in dataset.examples if one.id not in mine]
-        self.judged: Counter[tuple[str, str]] = Counter()
+        self.opinions = Opinions()
 
     def order(self, review: Review, conversation: str) -> int:
         """What is asked comes before what is learnt, and what teaches before what measures."""
@@ -141,6 +141,7 @@ class _Draft:
         try:
             why = "; ".join(faults_of(self.pack, talk, review))
             if not why:
+                self._hear(review, talk)
                 why = self._ask(review, talk) if review.kind == "eval" else self._learn(review, talk)
         except SenmonError as error:
             why = error.message
@@ -148,31 +149,10 @@ class _Draft:
             self.refused.append(Refused(review, why))
         else:
             self.taken.append(review)
-            self._weigh(review, talk)
 
-    def _weigh(self, review: Review, talk: Talk) -> None:
-        """Count replies that were corrected; one that was called good is never outdated."""
+    def _hear(self, review: Review, talk: Talk) -> None:
         turn = talk.turn(review.run)
-        if turn.owner != self.pack.name or not turn.messages or turn.messages[-1].role != "assistant":
-            return
-        intent = str(review.data.get("intent", ""))
-        said = (intent, _reply(turn.messages))
-        if review.kind == "correct" and said[1] != _reply(
-            [Message("assistant", review.data.get("reply", ""))]
-        ):
-            self.judged[said] += 1
-        elif review.kind == "good":
-            self.judged[said] -= len(self.own)
-
-    def _outdated(self) -> tuple[Outdated, ...]:
-        found = []
-        for example in self.own:
-            times = self.judged[example.intent, _reply(example.messages)]
-            if times >= REJECTED:
-                path, _, number = example.source.rpartition(":")
-                said = example.messages[-1].content
-                found.append(Outdated(path, int(number), example.intent, said, times))
-        return tuple(found)
+        self.opinions.hear(review, turn.exchange.text, turn.messages if turn.owner == self.pack.name else ())
 
     def _ask(self, review: Review, talk: Talk) -> str:
         line = suite_line(self.pack, talk, review)
@@ -205,8 +185,7 @@ class _Draft:
         share = int.from_bytes(hashlib.sha256(conversation.encode()).digest()[:4], "big") % 100
         return "test" if share < self.hold_out else "train"
 
-    def plan(self, *, retire: bool) -> Plan:
-        outdated = self._outdated()
+    def plan(self, outdated: tuple[Outdated, ...], *, retire: bool) -> Plan:
         refused = {line_id(one.review.run) for one in self.refused}
         kept = {id: text for id, text in self.there.items() if id not in {*self.withdrawn, *refused}}
         made = {id: _text(line) for id, line in self.made.items()}
@@ -241,12 +220,12 @@ class _Known:
 
     def add(self, messages: Sequence[Message], place: str) -> None:
         self._near.add("\n".join(_turns(messages)), place)
-        self._replies[place] = _reply(messages)
+        self._replies[place] = reply_of(messages)
 
     def same(self, messages: Sequence[Message]) -> str:
         """The place of a conversation that asks nearly this and answers exactly this."""
         skipped: tuple[str, ...] = ()
-        asked, reply = "\n".join(_turns(messages)), _reply(messages)
+        asked, reply = "\n".join(_turns(messages)), reply_of(messages)
         while place := self._near.like(asked, but=skipped):
             if self._replies[place] == reply:
                 return place
@@ -289,12 +268,6 @@ def _turns(messages: Iterable[Message]) -> tuple[str, ...]:
 
 def _said(messages: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
     return tuple(normalised(str(one.get("content", ""))) for one in messages if one.get("role") == "user")
-
-
-def _reply(messages: Sequence[Message]) -> str:
-    last = messages[-1]
-    calls = [[one.name, dict(one.arguments)] for one in last.tool_calls]
-    return json.dumps([normalised(last.content), calls], ensure_ascii=False, sort_keys=True)
 
 
 def _lines(pack: Pack, name: str) -> dict[str, str]:

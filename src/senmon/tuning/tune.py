@@ -26,6 +26,7 @@ from senmon.tuning import checkpoint, lora
 from senmon.tuning.budget import Plan, limits, plan_everything, plan_within
 from senmon.tuning.curve import Scalars, write_curve
 from senmon.tuning.disk import writing
+from senmon.tuning.emphasis import emphasised, repetitions
 from senmon.tuning.lock import tuning_lock
 from senmon.tuning.progress import OnProgress, TuneProgress, ignore
 from senmon.tuning.recipe import recipe_digest
@@ -185,6 +186,8 @@ class _Tuning:
             raise DataInvalid("there is nothing to learn from", [problem])
         longest = getattr(loss.model.config, "max_position_embeddings", self.recipe.max_tokens)
         most = min(self.recipe.max_tokens, longest)
+        if split == "train":
+            examples = emphasised(examples)
         return render_rows(self.renderer, prefix_message(self.pack), examples, max_tokens=most, share=share)
 
     def _identity(self) -> str:
@@ -197,6 +200,8 @@ class _Tuning:
             "device": self._device,
             "processes": self.accelerator.num_processes,
         }
+        if times := repetitions(self.dataset.split("train")):
+            inputs["reviewed"] = times
         if self.policy is not None:
             inputs["likely"] = self.policy.encoder.digest
         return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
@@ -310,6 +315,7 @@ class _Tuning:
             alpha=recipe.lora.alpha,
             rslora=recipe.lora.rslora,
             target_modules=tuple(sorted(recipe.lora.target_modules)),
+            reviewed=tuple(one.id for one in self.dataset.split("train") if one.reviewed),
             title=f"{manifest.title}: adapter",
             description=manifest.description,
             licence=manifest.licence,
