@@ -58,8 +58,20 @@ class Settings(BaseSettings):
     base: str | None = Field(None, description="Serve this base instead of the packs' own choice.")
     base_revision: str | None = Field(None, description="Hub revision of `base`.")
     engine: Literal["local", "openai"] = Field("local", description="What makes tokens.")
-    engine_url: str = Field("", description="Base URL of the OpenAI-compatible server, with engine=openai.")
-    engine_api_key: SecretStr | None = Field(None, description="Key of that server.")
+    engine_url: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Base URLs of the OpenAI-compatible servers, with engine=openai."
+    )
+    engine_api_key: SecretStr | None = Field(None, description="Key of those servers.")
+    engine_lora: Literal["given", "load", "resolver"] = Field(
+        "given",
+        description="How adapters come to those servers: you load them, senmon loads them into vLLM, or "
+        "vLLM's resolver finds them.",
+    )
+    engine_lora_path: str = Field(
+        "", description="Where those servers see `SENMON_HOME/adapters`; empty: at the same path."
+    )
+    engine_model: str = Field("", description="Name of the base on those servers; empty: its own name.")
+    engine_streams: int = Field(64, ge=1, le=4096, description="Requests open at once on each of them.")
     encoder: str | None = Field(None, description="Folder or hub id of a sentence encoder.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda`.")
@@ -98,7 +110,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the JSON log.")
 
-    _lists = field_validator("packs", "api_keys", "allowed_origins", "trusted_proxies", mode="before")(_split)
+    _lists = field_validator(
+        "packs", "api_keys", "allowed_origins", "trusted_proxies", "engine_url", mode="before"
+    )(_split)
 
     @property
     def loopback(self) -> bool:

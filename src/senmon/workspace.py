@@ -12,14 +12,14 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senmon.adapters import Adapter, AdapterStore
 from senmon.bases.catalog import EMBEDDED, BaseFiles, resolve
-from senmon.errors import ConfigError, PackError, PackNotFound
+from senmon.errors import AdapterError, ConfigError, PackError, PackNotFound
 from senmon.packs.loader import discover, load_pack
 from senmon.packs.pack import Pack
 from senmon.packs.permission import Permissions
@@ -28,11 +28,14 @@ from senmon.settings import Settings, variable
 if TYPE_CHECKING:
     from senmon.assistant import Assistant, Catalog
     from senmon.embedding import Encoder
+    from senmon.engines.fleet import FleetLimits
     from senmon.engines.protocol import Engine
     from senmon.shelf import Shelf
     from senmon.store.store import Store
 
 WATCH_SECONDS = 0.5
+#: Before an adapter that the engine refused is offered again.
+HOLD_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -154,14 +157,24 @@ class Workspace:
                 threads=self.threads,
                 device=self.device,
             )
-        from senmon.engines.openai import OpenAIEngine
+        return self._remote_engine()
 
-        if not settings.engine_url:
-            raise ConfigError(
-                "engine=openai needs SENMON_ENGINE_URL", remedy="for example http://127.0.0.1:8001"
-            )
+    def _remote_engine(self) -> Engine:
+        from senmon.engines.fleet_adapters import Loaded, Resolved
+        from senmon.engines.openai import OpenAIEngine
+        from senmon.engines.openai_tokens import TokenEngine
+
+        settings = self.settings
         key = settings.engine_api_key.get_secret_value() if settings.engine_api_key else ""
-        return OpenAIEngine(settings.engine_url, key, self.base.spec)
+        limits: FleetLimits = {"streams": settings.engine_streams, "queue": settings.queue}
+        if settings.engine_lora == "given":
+            model = settings.engine_model or self.base.spec
+            return OpenAIEngine(settings.engine_url, key, model, **limits)
+        loaded = Loaded(self.adapters.folder, settings.engine_lora_path)
+        bringer = loaded if settings.engine_lora == "load" else Resolved(self.home / "vllm")
+        return TokenEngine(
+            settings.engine_url, self.base, bringer, key, model=settings.engine_model, **limits
+        )
 
     # --- serving
 
@@ -176,6 +189,7 @@ class Workspace:
             engine = await asyncio.to_thread(self.engine)
             self.shelf = Shelf(self, engine.base_digest or self.base.digest)
             self.catalog = await asyncio.to_thread(self.shelf.build)
+            await self._hold_at_start()
             self.assistant = self.make_assistant()
         except BaseException:
             await self.stop()
@@ -215,7 +229,7 @@ class Workspace:
         return True, parts
 
     def engine_figures(self) -> Mapping[str, float]:
-        """The local engine's figures; an engine elsewhere has its own."""
+        """The engine's own figures."""
         stats = getattr(self._engine, "stats", None)
         return {} if stats is None else asdict(stats())
 
@@ -230,6 +244,22 @@ class Workspace:
         if self.encoder is not None:
             self.encoder.encode(["hello"])
 
+    async def _hold_at_start(self) -> None:
+        """What the engine refuses is a problem that is shown; the other packs are served."""
+        try:
+            await self._hold(self.catalog)
+        except AdapterError as error:
+            log.error("%s", error)
+            problems = (*self.catalog.problems, str(error))
+            self.catalog = replace(self.catalog, problems=problems)
+
+    async def _hold(self, catalog: Catalog) -> None:
+        """An engine elsewhere loads the adapters of a catalog before its turns begin. Raises AdapterError."""
+        from senmon.engines.protocol import Holds
+
+        if isinstance(self._engine, Holds):
+            await self._engine.hold(catalog.adapters())
+
     async def _watch(self) -> None:
         """Notice promotions and changed packs within a second; a turn under way keeps its snapshot."""
         await asyncio.to_thread(self._warm)
@@ -239,9 +269,13 @@ class Workspace:
             try:
                 now = await asyncio.to_thread(self.shelf.stamp)
                 if now != seen:
-                    self.catalog = await asyncio.to_thread(self.shelf.build)
-                    seen = now
+                    catalog = await asyncio.to_thread(self.shelf.build)
+                    await self._hold(catalog)
+                    self.catalog, seen = catalog, now
                     log.info("catalog rebuilt: %s", ", ".join(self.catalog.packs))
+            except AdapterError as error:
+                log.error("what is served stays as it was: %s", error)
+                await asyncio.sleep(HOLD_SECONDS)
             except Exception:
                 log.exception("the catalog could not be rebuilt; the former one stays")
 

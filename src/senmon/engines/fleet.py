@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from senmon.adapters import Adapter
 from senmon.engines.fleet_adapters import Bringer, Given, Loaded
@@ -51,12 +51,25 @@ class FleetStats:
     adapter_unloads: int
 
 
-class Fleet:
-    """`urls` are the servers; `streams` requests run on each, `queue` wait for all of them together.
+class FleetLimits(TypedDict, total=False):
+    """`streams` requests (64) run on each server, `queue` (256) wait for all of them together.
 
-    `retries` counts beyond one try on each server. An adapter that is served no more (`hold`) is unloaded
-    once nobody has used it for `linger` seconds. `clock` is in seconds. Used in one event loop.
+    `retries` (2) counts beyond one try on each server. `timeout` (60) is in seconds, for connecting and
+    between two chunks. An adapter that is served no more (`hold`) is unloaded once nobody has used it for
+    `linger` (30) seconds. `clock` tells seconds.
     """
+
+    streams: int
+    queue: int
+    timeout: float
+    retries: int
+    linger: float
+    clock: Callable[[], float]
+
+
+class Fleet:
+    """`urls` are the servers, `bringer` brings them adapters, `verify` looks at each when it is met. Used in
+    one event loop."""
 
     def __init__(
         self,
@@ -65,13 +78,10 @@ class Fleet:
         *,
         bringer: Bringer | None = None,
         verify: Verify | None = None,
-        streams: int = 64,
-        queue: int = 256,
-        timeout: float = 60.0,
-        retries: int = 2,
-        linger: float = 30.0,
-        clock: Callable[[], float] = time.monotonic,
+        **limits: Unpack[FleetLimits],
     ) -> None:
+        clock = limits.get("clock", time.monotonic)
+        timeout = limits.get("timeout", 60.0)
         made = [Replica(ServerHttp(url, api_key, timeout), verify, clock) for url in urls]
         self.replicas = tuple({replica.name: replica for replica in made}.values())
         if not self.replicas:
@@ -79,10 +89,10 @@ class Fleet:
                 "engine=openai needs SENMON_ENGINE_URL", remedy="for example http://127.0.0.1:8001"
             )
         self._bringer = bringer or Given()
-        self._streams = streams
-        self._queue = queue
-        self._attempts = retries + len(self.replicas)
-        self._linger = linger
+        self._streams = limits.get("streams", 64)
+        self._queue = limits.get("queue", 256)
+        self._attempts = limits.get("retries", 2) + len(self.replicas)
+        self._linger = limits.get("linger", 30.0)
         self._clock = clock
         self._freed = asyncio.Condition()
         self._wanted: dict[str, Adapter] = {}

@@ -63,9 +63,9 @@ class Given:
 
 class Loaded:
     """vLLM's `/v1/load_lora_adapter` and `/v1/unload_lora_adapter`. `seen_at` is the store's folder as the
-    servers see it (None: as this process does)."""
+    servers see it (empty: as this process does)."""
 
-    def __init__(self, store: Path | None = None, seen_at: str | None = None) -> None:
+    def __init__(self, store: Path | None = None, seen_at: str = "") -> None:
         self._store = store
         self._seen_at = seen_at
         self.loads = 0
@@ -106,7 +106,7 @@ class Loaded:
             )
 
     def _path(self, adapter: Adapter) -> str:
-        if self._seen_at is None or self._store is None:
+        if not self._seen_at or self._store is None:
             return str(adapter.path.absolute())
         try:
             inside = adapter.path.absolute().relative_to(self._store.absolute())

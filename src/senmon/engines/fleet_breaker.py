@@ -48,9 +48,8 @@ class Breaker:
 
     def bad(self) -> None:
         self._failures += 1
-        reopens = self._trying
         self._trying = False
-        if reopens or (self._until is None and self._failures >= self._limit):
+        if self.state == "half-open" or (self.state == "closed" and self._failures >= self._limit):
             self._until = self._clock() + self._wait
             self._wait = min(2 * self._wait, LONGEST)
 

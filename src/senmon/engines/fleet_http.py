@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -37,13 +37,13 @@ _KEY = re.compile(r"\b(sk-|Bearer )[\w.*-]{4,}")
 
 
 class ServerHttp:
-    """Talks to the server at `url` (with or without `/v1`). `name` is host and port, for people and logs:
-    what else an address holds may be secret. `timeout` is in seconds, between two chunks."""
+    """Talks to the server at `url` (with or without `/v1`). `name` is its host and port, for people
+    and logs. `timeout` is in seconds, between two chunks."""
 
     def __init__(self, url: str, api_key: str, timeout: float) -> None:
         root = url.strip().rstrip("/").removesuffix("/v1")
-        parts = _parts(root)
-        self.name = parts.netloc.rpartition("@")[2] + parts.path
+        parts = _checked(root)
+        self.name = parts.netloc + parts.path
         self._key = api_key
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(
@@ -167,16 +167,20 @@ class ServerHttp:
         return _KEY.sub(r"\1***", message)[:300]
 
 
-def _parts(url: str) -> Any:
+def _checked(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    if not valid:
+    if not valid or parts.query or parts.fragment:
         raise ConfigError(
             "SENMON_ENGINE_URL holds something that is no http address",
             remedy="give addresses such as http://127.0.0.1:8001, separated by commas",
+        )
+    if "@" in parts.netloc:  # it would show in logs
+        raise ConfigError(
+            "SENMON_ENGINE_URL holds a name or password", remedy="give a key as SENMON_ENGINE_API_KEY"
         )
     return parts
 

@@ -14,9 +14,20 @@ from senmon.errors import AdapterError
 _UNSAFE = re.compile(r"[^A-Za-z0-9.+_-]")
 #: Ranks that vLLM's `--max-lora-rank` takes.
 MOST_RANK = 512
-#: Fields of PEFT's config that change what an adapter computes and that vLLM passes over in silence.
-_UNSEEN = ("rank_pattern", "alpha_pattern", "alora_invocation_tokens", "use_bdlora", "layer_replication")
-_UNSEEN += ("use_qalora", "target_parameters", "trainable_token_indices", "lora_bias", "fan_in_fan_out")
+#: Fields of PEFT's config that change what an adapter computes and that not every vLLM knows: some
+#: versions pass over them in silence.
+_UNSEEN = (
+    "rank_pattern",
+    "alpha_pattern",
+    "alora_invocation_tokens",
+    "use_bdlora",
+    "use_qalora",
+    "layer_replication",
+    "target_parameters",
+    "trainable_token_indices",
+    "lora_bias",
+    "fan_in_fan_out",
+)
 _OUTSIDE = re.compile(r"\.(?:embed_tokens|lm_head|lora_embedding_[AB])(?:\.|$)")
 
 
@@ -40,7 +51,7 @@ def check_servable(adapter: Adapter) -> None:
 
 
 def _config_faults(config: Mapping[str, Any]) -> list[str]:
-    faults = [f"vLLM does not know {name}" for name in _UNSEEN if config.get(name)]
+    faults = [f"not every vLLM knows {name}" for name in _UNSEEN if config.get(name)]
     if config.get("use_dora") or config.get("modules_to_save"):
         faults.append("it uses DoRA or modules_to_save")
     if (rank := config.get("r")) and rank > MOST_RANK:

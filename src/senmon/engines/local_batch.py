@@ -175,7 +175,17 @@ class Batch:
                 chosen[index] = None
             elif row.job.sampling.temperature > 0:
                 chosen[index] = draw(logits[index], row.job.sampling, row.uniform())
+        self._weigh(rows, logits, chosen)
         return chosen
+
+    @staticmethod
+    def _weigh(rows: Sequence[Row], logits: torch.Tensor, chosen: Sequence[int | None]) -> None:
+        """Tell each row how probable its token was."""
+        tokens = torch.tensor([token or 0 for token in chosen], device=logits.device)
+        nats = logits.logsumexp(dim=-1) - logits.gather(1, tokens[:, None])[:, 0]
+        for row, token, value in zip(rows, chosen, nats.tolist(), strict=True):
+            if token is not None:
+                row.weigh(value)
 
     def _keep(self, row: Row, slot: int) -> None:
         self._prefixes.keep(row.job.space, row.ids, self._model.slots, slot)

@@ -58,6 +58,7 @@ class Row:
         self._call: CallMatcher | None = None
         self._call_bytes = bytearray()
         self._random = random.Random(job.sampling.seed)
+        self._nats, self._weighed = 0.0, 0
 
     def ran(self, count: int) -> None:
         """The first `count` pending tokens went through the model."""
@@ -77,6 +78,12 @@ class Row:
             if self.job.must_call and not self.written:
                 logits.fill_(-torch.inf)
             logits[self._vocabulary.tool_start] = start_logit
+
+    def weigh(self, nats: float) -> None:
+        """The negative log probability of the next token. Inside a call the grammar chooses too."""
+        if self._call is None:
+            self._nats += nats
+            self._weighed += 1
 
     def take(self, token: int) -> Chunk | None:
         """The next token was chosen. What goes out for it, if anything; sets `done`."""
@@ -149,4 +156,4 @@ class Row:
         return Chunk(text, finish=finish, usage=self._usage())
 
     def _usage(self) -> Usage:
-        return Usage(len(self.job.ids), self.written, self.cached)
+        return Usage(len(self.job.ids), self.written, self.cached, self._nats, self._weighed)

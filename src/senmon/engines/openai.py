@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from senmon.adapters import Adapter
 from senmon.engines.call_schema import AllowedCall, allowed_calls
-from senmon.engines.fleet import Fleet, FleetStats
+from senmon.engines.fleet import Fleet, FleetLimits, FleetStats
 from senmon.engines.openai_wire import Answer, CallFaultError, wire_messages, wire_sampling, wire_tools
 from senmon.engines.protocol import Chunk, GenerateRequest
 from senmon.errors import AdapterMismatch, EngineError, EngineUnavailable
@@ -21,8 +21,7 @@ class OpenAIEngine:
 
     An adapter is asked for by its name (`fleet_names.adapter_model`), the bare base as `base_model`.
     `base_digest`, when given, is compared with the adapters'. `vllm` also sends vLLM's own parameters
-    (`top_k`, and `continue_final_message` to go on from released text). `fleet` are Fleet's arguments:
-    `timeout` in seconds, for connecting and between two chunks; `retries` before the first word; `bringer`.
+    (`top_k`, and `continue_final_message` to go on from released text). `limits` are Fleet's.
     """
 
     def __init__(
@@ -33,13 +32,13 @@ class OpenAIEngine:
         *,
         base_digest: str = "",
         vllm: bool = True,
-        **fleet: Any,
+        **limits: Unpack[FleetLimits],
     ) -> None:
         """Raises ConfigError for addresses that are none."""
         self._base_model = base_model
         self._base_digest = base_digest
         self._vllm = vllm
-        self.fleet = Fleet((urls,) if isinstance(urls, str) else urls, api_key, **fleet)
+        self.fleet = Fleet((urls,) if isinstance(urls, str) else urls, api_key, **limits)
 
     @property
     def base_digest(self) -> str:

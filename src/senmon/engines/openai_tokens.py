@@ -10,14 +10,14 @@ import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles, load_tokenizer
 from senmon.engines.call_schema import AllowedCall, allowed_calls
-from senmon.engines.fleet import Fleet, FleetStats
+from senmon.engines.fleet import Fleet, FleetLimits, FleetStats
 from senmon.engines.fleet_adapters import Bringer
 from senmon.engines.fleet_http import ServerHttp
 from senmon.engines.fleet_replica import ModelsList
@@ -43,14 +43,20 @@ class TokenEngine:
     """
 
     def __init__(
-        self, urls: Sequence[str], files: BaseFiles, bringer: Bringer, api_key: str = "", *, model: str = "",
-        **fleet: Any,
-    ) -> None:  # fmt: skip
+        self,
+        urls: Sequence[str],
+        files: BaseFiles,
+        bringer: Bringer,
+        api_key: str = "",
+        *,
+        model: str = "",
+        **limits: Unpack[FleetLimits],
+    ) -> None:
         """Loads the tokenizer (a second or two). Raises BaseError, RenderError, ConfigError."""
         self._digest = files.digest
         self._model = model
         self._renderer = Renderer(load_tokenizer(files))
-        self.fleet = Fleet(urls, api_key, bringer=bringer, verify=self._verify, **fleet)
+        self.fleet = Fleet(urls, api_key, bringer=bringer, verify=self._verify, **limits)
 
     @property
     def base_digest(self) -> str:

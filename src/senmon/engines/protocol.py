@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from senmon.adapters import Adapter
 from senmon.messages import FinishReason, Message, ToolCall, Usage
@@ -64,3 +64,11 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop; running generations end with EngineUnavailable."""
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """An engine whose adapters have to be brought to it."""
+
+    async def hold(self, adapters: Iterable[Adapter]) -> None:
+        """These are served from now on; they are there when this returns. Raises AdapterError."""
