@@ -8,6 +8,7 @@ The message shape is OpenAI's chat message.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
@@ -117,18 +118,28 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one turn. `cached_tokens` were served from the prefix cache."""
+    """Token counts of one turn. `cached_tokens` were served from the prefix cache. `nats` is the negative log
+    probability of `weighed` of the written tokens together; 0 of 0 where the engine can't know it."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    nats: float = field(default=0.0, compare=False)
+    weighed: int = field(default=0, compare=False)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
+            self.nats + other.nats,
+            self.weighed + other.weighed,
         )
+
+    @property
+    def confidence(self) -> float | None:
+        """The geometric mean of the tokens' probabilities, 0 to 1; None where it is not known."""
+        return math.exp(-self.nats / self.weighed) if self.weighed else None
 
     def to_json(self) -> dict[str, int]:
         return {

@@ -53,6 +53,22 @@ def test_search_finds_what_anybody_said(site: Site, signed: Callable[[str], Pers
     assert plum not in found(q="messages") and plum not in found(q="content")
 
 
+def test_who_waits_for_a_person_comes_first_the_longest_on_top(
+    site: Site, signed: Callable[[str], Person]
+) -> None:
+    calm = talk(site, "an early zebra")
+    waiting = [talk(site, "person please, a zebra waits") for _ in range(2)]
+    later = talk(site, "a late zebra")
+    listed = signed("agent").client.get("/console/inbox/list", params={"q": "zebra"}).text
+    order = sorted((*waiting, calm, later), key=lambda id: listed.index(f'id="c-{id}"'))
+    assert order == [*waiting, later, calm]
+    assert all(listed.count(f'id="c-{id}"') == 1 for id in order)
+    assert signed("agent").post(f"/console/inbox/{waiting[0]}/take").status_code == 303
+    listed = signed("agent").client.get("/console/inbox/list", params={"q": "zebra"}).text
+    assert listed.index(waiting[1]) < listed.index(later), "who is answered waits no more"
+    assert waiting[0] in listed and listed.index(waiting[1]) < listed.index(waiting[0])
+
+
 def test_what_is_unchanged_is_not_sent_again(site: Site, signed: Callable[[str], Person]) -> None:
     conversation, reader = talk(site, "hello"), signed("reviewer")
     part = reader.get(f"/console/inbox/{conversation}/thread").text

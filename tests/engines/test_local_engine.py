@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import torch
 
 from enginekit import Reference, ask, replies, reply
 from senmon.adapters import Adapter
 from senmon.engines.local import MIN_REPLY_TOKENS, LocalEngine
 from senmon.errors import EngineBusy, EngineUnavailable, PromptTooLong
-from senmon.messages import Message
+from senmon.messages import Message, Usage
 
 Make = Callable[..., LocalEngine]
 LONG = "Tell me about " + "tomatoes and beans and " * 60
@@ -240,3 +241,21 @@ async def test_the_figures_add_up(make_engine: Make) -> None:
     assert stats.cached_tokens == sum(one.usage.cached_tokens for one in found)
     assert stats.tokens_per_second > 0
     assert time.monotonic() - started < 30
+
+
+async def test_a_reply_says_how_probable_its_words_were(make_engine: Make, reference: Reference) -> None:
+    """As a plain forward pass has it; alone and beside others."""
+    request = ask("When do you open?", max_tokens=6)
+    engine = make_engine()
+    beside = await replies(engine, [request, ask("And now?", max_tokens=9)])
+    usages = [(await reply(engine, request)).usage, beside[0].usage]
+    ids = reference.ids(request)
+    prompt = reference.renderer.prompt(request.messages, released="")
+    logits = reference.plain(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1].detach()
+    logits[:, sorted(reference.renderer.forbidden_ids)] = -torch.inf
+    for usage in usages:
+        assert usage.weighed == usage.completion_tokens == len(ids)
+        wanted = -logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).sum()
+        assert usage.nats == pytest.approx(float(wanted), rel=1e-3)
+    assert (usages[0] + usages[1]).confidence == pytest.approx(usages[0].confidence, rel=1e-3)
+    assert Usage(3, 2).confidence is None

@@ -59,6 +59,7 @@ class Stage:
         adapter: str | None = None,
         extra: tuple[Event, ...] = (),
         error: bool = False,
+        confidence: float | None = None,
     ) -> str:
         """One exchange; the id of its run. `reply` is what the model wrote."""
         conversation = conversation or await self.conversation()
@@ -76,7 +77,8 @@ class Stage:
             events.append(Event("passages", {"items": [one.to_json() for one in passages]}, private))
         said, _ = fill_references(reply, facts)
         events += [*extra, Event("delta", {"text": said}, {"raw": reply})]
-        end = {"text": said, "provenance": {"pack": "shop@0.1.0", "adapter": adapter}}
+        provenance = {"pack": "shop@0.1.0", "adapter": adapter, "confidence": confidence}
+        end = {"text": said, "provenance": provenance}
         events.append(Event("error", {"code": "internal"}) if error else Event("done", end))
         for event in events:
             await self.store.append(run.id, event)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from senmon.errors import ArticleNotFound, ConfigError, DataInvalid, RunNotFound
-from senmon.improvement.signals import Item, ranked
+from senmon.improvement.signals import Item, failing, ranked
 from senmon.messages import Event
 from senmon.routing.corrections import read_corrections
 from senmon.store.reviews import handle
@@ -127,3 +127,15 @@ async def test_erasure_takes_decisions_along(stage: Any) -> None:
     assert exported["reviews"][0]["kind"] == "dismiss"
     assert await stage.store.people.erase(visitor="visitor-0") == 1
     assert await stage.store.reviews.decided() == ()
+
+
+@pytest.mark.parametrize(
+    ("sure", "worth"), [(0.95, None), (0.72, 0.4), (0.3, 1.0), (None, None), (True, None)]
+)
+async def test_a_reply_that_the_model_held_improbable_waits(
+    stage: Any, sure: float | None, worth: float | None
+) -> None:
+    run = await stage.turn("are you open", "Yes.", confidence=sure)
+    items = await waiting(stage, kind="unsure")
+    assert [(item.exchange.run, item.value) for item in items] == ([(run, worth)] if worth else [])
+    assert not any(failing(item.exchange) for item in items), "it may be right for all that"

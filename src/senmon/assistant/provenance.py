@@ -16,6 +16,7 @@ def provenance(
     passages: Sequence[Passage],
     ran: Sequence[str],
     verdicts: Sequence[Verdict],
+    confidence: float | None = None,
 ) -> dict[str, Any]:
     return {
         "pack": served.pack.label if served else None,
@@ -25,6 +26,7 @@ def provenance(
         "stale": list(served.stale) if served else [],
         "route_score": round(choice.score, 4) if choice else None,
         "route_margin": round(choice.margin, 4) if choice else None,
+        "confidence": None if confidence is None else round(confidence, 4),
         "passages": [passage.id for passage in passages],
         "actions": list(ran),
         "verdicts": [{"check": verdict.check, "outcome": verdict.outcome} for verdict in verdicts],

@@ -488,6 +488,8 @@ class _Turn:
             "text": self.said.rstrip(),
             "cited": cited(self.passages, self.raw, acted=bool(self.ran)) if self.said else [],
             "usage": self.usage.to_json(),
-            "provenance": provenance(self.served, self.choice, self.passages, self.ran, self.verdicts),
+            "provenance": provenance(
+                self.served, self.choice, self.passages, self.ran, self.verdicts, self.usage.confidence
+            ),
         }
         return self.emit("done", data)

@@ -36,7 +36,7 @@ from senmon.store.rows import now
 #: Who decides, in the lineage of what is learnt.
 REVIEWER = "checks"
 #: What the checks said; an exchange with any other signal waits for a person.
-THEIRS: frozenset[SignalKind] = frozenset({"repaired", "gave up", "blocked", "close"})
+THEIRS: frozenset[SignalKind] = frozenset({"repaired", "gave up", "blocked", "close", "unsure"})
 OF_CHECKS: frozenset[SignalKind] = frozenset({"repaired", "gave up", "blocked"})
 TEMPERATURE, TOP_P, MOST_TOKENS = 0.8, 0.95, 200
 #: Of the samples, so many must pass and say the same.

@@ -18,6 +18,7 @@ SignalKind = Literal[
     "unanswered",
     "repaired",
     "close",
+    "unsure",
 ]
 SIGNALS: tuple[SignalKind, ...] = get_args(SignalKind)
 #: What a signal is worth. A visitor who writes what was right tells most; a check that made the model try
@@ -32,11 +33,14 @@ WORTH: Mapping[SignalKind, float] = {
     "blocked": 1.5,
     "close": 1.0,
     "repaired": 1.0,
+    "unsure": 1.0,
 }
 #: A reason beside the thumb.
 REASON = 1.0
 #: A route's margin below which another pack was almost as near.
 CLOSE = 0.15
+#: The model is unsure from this mean probability of its words down; the less sure, the more it is worth.
+UNSURE = 0.8
 #: As often as the assistant tries again before it gives up.
 TRIES = 3
 
@@ -66,13 +70,19 @@ class Item:
 
 def signals_of(exchange: Exchange) -> tuple[Signal, ...]:
     """The strongest first; none for an exchange that went well as far as anybody knows."""
-    found = (*_opinions(exchange), *_checks(exchange), *_route(exchange), *_endings(exchange))
+    found = (
+        *_opinions(exchange),
+        *_checks(exchange),
+        *_route(exchange),
+        *_words(exchange),
+        *_endings(exchange),
+    )
     return tuple(sorted(found, key=lambda one: -one.worth))
 
 
 def failing(exchange: Exchange) -> bool:
     """Whether its reply should not be learnt unless a person says so."""
-    return any(one.kind not in ("close", "repaired") for one in signals_of(exchange))
+    return any(one.kind not in ("close", "repaired", "unsure") for one in signals_of(exchange))
 
 
 def ranked(
@@ -120,6 +130,14 @@ def _route(exchange: Exchange) -> Iterator[Signal]:
     margin = exchange.route.get("margin")
     if isinstance(margin, int | float) and margin < CLOSE:
         yield Signal("close", WORTH["close"], f"margin {margin:.2f}")
+
+
+def _words(exchange: Exchange) -> Iterator[Signal]:
+    """How probable the model held its own words: all the worth below half of what is unsure, none above."""
+    sure = exchange.provenance.get("confidence")
+    if isinstance(sure, int | float) and not isinstance(sure, bool) and 0 <= sure < UNSURE:
+        worth = WORTH["unsure"] * min(1.0, 0.2 + 2 * (UNSURE - sure) / UNSURE)
+        yield Signal("unsure", round(worth, 2), f"mean probability {sure:.2f}")
 
 
 def _endings(exchange: Exchange) -> Iterator[Signal]:

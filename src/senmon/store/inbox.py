@@ -34,12 +34,14 @@ _CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What must hold of a conversation; empty: anything. `pack` `-`: a message that no pack answered."""
+    """What must hold of a conversation; empty: anything. `pack` `-`: a message that no pack answered.
+    `calm`: nobody waits for a person in it."""
 
     text: str = ""
     pack: str = ""
     site: str = ""
     outcome: Outcome | None = None
+    calm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         found.append(_routed(named.is_(None) if search.pack == "-" else named == search.pack))
     if search.outcome is not None:
         found.append(_outcome(search.outcome))
+    if search.calm:
+        found.append(~_outcome("waiting"))
     if search.text.strip():
         found.append(_says(search.text.strip()[:_CHARS]))
     return found

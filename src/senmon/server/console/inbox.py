@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -16,13 +16,16 @@ from senmon.server.console.pages import live, query_of, render
 from senmon.server.console.route import ConsoleRoute, form_of, go, is_part, note, staff_of
 from senmon.server.console.session import server_of
 from senmon.server.native import messages_of
-from senmon.store.inbox import OUTCOMES, Search
+from senmon.store.inbox import OUTCOMES, Search, Summary
 from senmon.store.records import Handover
 from senmon.store.staff import Staff
+from senmon.store.store import Store
 
 router = APIRouter(prefix="/console/inbox", route_class=ConsoleRoute, include_in_schema=False)
 Id = Annotated[str, Path(pattern=r"^[\w-]{1,64}$")]
 PAGE = 30
+#: More are found by the filter.
+MOST_WAITING = 100
 MOST_CHARS = 4000
 
 
@@ -134,13 +137,15 @@ async def _listing(request: Request) -> dict[str, Any]:
         given.get("site", "")[:64],
         outcome if outcome in OUTCOMES else None,
     )
-    found = await store.inbox.page(search, before=_moment(given.get("before", "")), most=PAGE + 1)
+    before = _moment(given.get("before", ""))
+    found = await store.inbox.page(_calm(search), before=before, most=PAGE + 1)
+    first = () if before or search.outcome else await _waiting_first(store, search)
     filters = query_of(
         {"q": search.text, "pack": search.pack, "site": search.site, "outcome": search.outcome or ""}
     )
     more = found[PAGE - 1].active.isoformat() if len(found) > PAGE else ""
     return {
-        "items": found[:PAGE],
+        "items": (*first, *found[:PAGE]),
         "filters": filters,
         "query": urlencode(filters),
         "older": urlencode({**filters, "before": more}) if more else "",
@@ -150,6 +155,17 @@ async def _listing(request: Request) -> dict[str, Any]:
         "outcomes": OUTCOMES,
         "waiting": await store.inbox.waiting(),
     }
+
+
+def _calm(search: Search) -> Search:
+    """Who waits comes first already."""
+    return search if search.outcome else replace(search, calm=True)
+
+
+async def _waiting_first(store: Store, search: Search) -> tuple[Summary, ...]:
+    """Who waits for a person, the longest first."""
+    found = await store.inbox.page(replace(search, outcome="waiting"), most=MOST_WAITING)
+    return tuple(sorted(found, key=lambda one: one.handover.created if one.handover else one.active))
 
 
 async def _thread(request: Request, id: str) -> dict[str, Any]:
