@@ -113,6 +113,10 @@ def test_a_number_named_first_here_is_looked_up_and_not_answered_from_what_is_kn
     offered, must = wish.offered(tuple(MANIFEST.actions.specs))
     assert [spec.name for spec in offered] == ["cancel", "status"]
     assert must
+    agenda, talk = Agenda((wish,), wish), (Message("user", "A1001?"), Message("user", "show me A2001"))
+    assert agenda.sources(talk) == (talk[-1],)
+    ran = (*talk, Message("tool", "{}", name="status"))
+    assert agenda.sources(ran) == ran
     known = (Message("user", "where is a2001"), Message("assistant", "Sent."))
     assert wanted("and what is in A2001", before=known)[0].taking == ()  # may be answered from what was found
     assert (

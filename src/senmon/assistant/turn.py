@@ -279,7 +279,7 @@ class _Turn:
             messages=(served.prefix, *caller, *window(messages, self.trims)),
             adapter=served.adapter,
             tools=tools,
-            candidates=await asyncio.to_thread(candidates, tools, messages),
+            candidates=await asyncio.to_thread(candidates, tools, self.agenda.sources(messages)),
             released=self.agenda.released(whole, self.state.pending),
             sampling=sampling,
             must_call=self.must,

@@ -107,6 +107,10 @@ def _taking(
     return taking if likely >= 0.5 else ()
 
 
+def _called(message: Message) -> bool:
+    return message.role == "tool" and message.name != CONTEXT
+
+
 def _back(text: str, own: str) -> bool:
     """Whether it points at what was said; after an opening word any such pointer counts."""
     return refers_back(own) or (refers_back(text) and bool(_POINTS.search(own)))
@@ -190,6 +194,12 @@ class Agenda:
             own = (replace(own[0], content=own[0].content[self.characters :].strip()), *own[1:])
         hint = context_message((), likely=self.wish.moves)
         return (Message("user", self.wish.text), *((hint,) if hint else ()), *own)
+
+    def sources(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Where arguments may come from: a number named first in this message is the one that is meant, until
+        something was called."""
+        own = turn_alone(tuple(messages))
+        return own[:1] if self.wish.taking and not any(_called(each) for each in own) else messages
 
     def released(self, messages: Sequence[Message], pending: str) -> str:
         """What of the reply under way the model goes on from: not what was said for the part before."""
