@@ -11,7 +11,7 @@ HERE := $(shell pwd -P | cksum | cut -d' ' -f1)
 STAMP := $(VENV)/.ready-$(HERE)
 DEV_STAMP := $(VENV)/.ready-dev-$(HERE)
 
-.PHONY: up test lint setup setup-dev docs clean
+.PHONY: up test lint setup setup-dev docs sbom audit clean
 
 up: $(STAMP)
 	@$(RUN) senmon.cli.main up
@@ -48,6 +48,16 @@ lint: $(DEV_STAMP)
 docs: $(DEV_STAMP)
 	$(RUN) senmon.cli.reference > docs/cli.md
 	$(BIN)/python tests/docs/doc_tables.py
+
+# Everything that the environment has, as a CycloneDX bill of materials, with licences where packages name them.
+sbom: $(DEV_STAMP)
+	@$(RUN) cyclonedx_py environment $(VENV) --pyproject pyproject.toml --output-format JSON --output-file sbom.cdx.json
+	@echo "written: sbom.cdx.json"
+
+# Asks a public database for known faults of what is pinned: needs the network, and pip-audit (installed apart).
+audit:
+	@command -v pip-audit >/dev/null || { echo "pip-audit is not here: pipx install pip-audit" >&2; exit 1; }
+	pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV)
