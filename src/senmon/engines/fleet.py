@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from senmon.adapters import Adapter
@@ -96,6 +98,7 @@ class Fleet:
         self._clock = clock
         self._freed = asyncio.Condition()
         self._wanted: dict[str, Adapter] = {}
+        self._coming: Counter[str] = Counter()
         self._tending: asyncio.Task[None] | None = None
         self._closed = False
         self._counts = dict.fromkeys(("requests", "retries", "failed", "cancelled"), 0)
@@ -297,7 +300,11 @@ class Fleet:
         """
         wanted = {adapter_model(adapter): adapter for adapter in adapters}
         self._tend()
-        await asyncio.gather(*(self._bring_home(model, adapter) for model, adapter in wanted.items()))
+        self._coming.update(wanted.keys())
+        try:
+            await asyncio.gather(*(self._bring_home(model, adapter) for model, adapter in wanted.items()))
+        finally:
+            self._coming.subtract(wanted.keys())
         now = self._clock()
         for replica in self.replicas:
             replica.used.update(dict.fromkeys(self._wanted.keys() - wanted.keys(), now))
@@ -357,10 +364,13 @@ class Fleet:
                 await self._bring(replica, adapter)
 
     async def _retire(self, replica: Replica) -> None:
-        for model in sorted(replica.ours - self._wanted.keys()):
+        for model in sorted(replica.ours):
             idle = self._clock() - replica.used.get(model, 0.0)
-            if not replica.users[model] and idle >= self._linger:
-                await self._bringer.take(replica, model)
+            if self._unused(replica, model) and idle >= self._linger:
+                await self._bringer.take(replica, model, partial(self._unused, replica, model))
+
+    def _unused(self, replica: Replica, model: str) -> bool:
+        return model not in self._wanted and not self._coming[model] and not replica.users[model]
 
 
 def _check_model(data: Mapping[str, Any], asked: str, replica: Replica) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -32,8 +33,8 @@ class Bringer(Protocol):
     async def missing(self, replica: Replica, adapter: Adapter) -> bool:
         """The server says that it has it not; True when asking again may help."""
 
-    async def take(self, replica: Replica, model: str) -> None:
-        """Nobody uses it any more."""
+    async def take(self, replica: Replica, model: str, unused: Callable[[], bool]) -> None:
+        """Nobody uses it any more, if `unused` still says so."""
 
 
 class Given:
@@ -57,7 +58,7 @@ class Given:
         replica.held.discard(adapter_model(adapter))
         return False
 
-    async def take(self, replica: Replica, model: str) -> None:
+    async def take(self, replica: Replica, model: str, unused: Callable[[], bool]) -> None:
         """It is the operator's."""
 
 
@@ -119,9 +120,9 @@ class Loaded:
         replica.forget()
         return True
 
-    async def take(self, replica: Replica, model: str) -> None:
+    async def take(self, replica: Replica, model: str, unused: Callable[[], bool]) -> None:
         async with replica.lock(model):
-            if replica.users[model]:
+            if not unused():  # somebody came while another change of it was under way
                 return
             replica.held.discard(model)
             replica.ours.discard(model)
@@ -149,7 +150,7 @@ class Resolved:
             f"which must be {self._folder} as that server sees it",
         )
 
-    async def take(self, replica: Replica, model: str) -> None:
+    async def take(self, replica: Replica, model: str, unused: Callable[[], bool]) -> None:
         """vLLM drops what is used least by itself."""
 
 
