@@ -18,6 +18,7 @@ import httpx
 import pytest
 from safetensors.torch import load_file, save_file
 
+from console_rig import make_staff, person
 from senmon.adapters import Adapter, AdapterStore
 from senmon.adapters.canary import begin_canary, chosen
 from senmon.bases.catalog import BaseFiles
@@ -230,14 +231,14 @@ def test_the_loop(shop: Shop) -> None:
     assert again == former, "a rollback restores every letter"
 
 
-def another_adapter(shop: Shop) -> Adapter:
+def another_adapter(shop: Shop, scale: float = 0.999) -> Adapter:
     """The promoted one with other weights, as a candidate that passed the gate would be."""
     promoted = shop.workspace.adapters.promoted("shop")
     assert promoted is not None
-    source = shop.home / "another"
+    source = shop.home / f"another-{scale}"
     shutil.copytree(promoted.path, source)
     weights = load_file(source / "adapter_model.safetensors")
-    save_file({name: 0.999 * one for name, one in weights.items()}, source / "adapter_model.safetensors")
+    save_file({name: scale * one for name, one in weights.items()}, source / "adapter_model.safetensors")
     return shop.workspace.adapters.publish(source, promoted.card)
 
 
@@ -277,6 +278,36 @@ def test_a_canary_is_served_to_a_share_and_taken_back_by_the_server(shop: Shop) 
     assert shop.site.events(under_way.json()["run_id"])[-1]["type"] == "done"
     _, version = shop.answered(client, stays, "y")
     assert version == former.version[:12]
+
+
+def test_an_owner_promotes_and_rolls_back_in_the_console_while_it_serves(shop: Shop) -> None:
+    former = shop.workspace.adapters.promoted("shop")
+    assert former is not None
+    new = another_adapter(shop, 0.998)
+    make_staff(shop.site, "olga", "owner")
+    make_staff(shop.site, "rita", "reviewer")
+    owner, reviewer = person(shop.site, "olga"), person(shop.site, "rita")
+    wish = {"version": new.version, "reason": "it is better"}
+    refused = owner.post("/console/adapters/shop/promote", **wish)
+    assert refused.status_code == 409 and "gate" in refused.text, "nobody has judged it"
+    shop.workspace.adapters.add_verdict(new, {"passed": True, "reasons": []})
+    assert reviewer.post("/console/adapters/shop/promote", **wish).status_code == 403
+    forged = owner.client.post("/console/adapters/shop/promote", data={**wish, "csrf": "guessed"})
+    assert forged.status_code == 403
+    assert shop.workspace.adapters.promoted("shop") == former
+    page = owner.get("/console/adapters").text
+    assert f'name="version" value="{new.version}"' in page, "the button is there"
+    assert owner.post("/console/adapters/shop/promote", **wish).status_code == 303
+    shop.serves(new.version)
+    assert shop.answered(shop.site.client, shop.site.conversation(), "p")[1] == new.version[:12]
+    assert reviewer.post("/console/adapters/shop/rollback").status_code == 403
+    assert owner.post("/console/adapters/shop/rollback", reason="it was not").status_code == 303
+    shop.serves(former.version)
+    assert shop.answered(shop.site.client, shop.site.conversation(), "q")[1] == former.version[:12]
+    page = owner.get("/console/adapters").text
+    assert "it is better" in page and "it was not" in page
+    entries = shop.site.call(shop.workspace.store.audit.entries(who="olga", most=2))
+    assert {dict(one.data)["reason"] for one in entries} == {"it is better", "it was not"}
 
 
 async def _started(shop: Shop) -> asyncio.Task[None]:

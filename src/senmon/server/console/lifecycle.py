@@ -35,6 +35,8 @@ router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schem
 Name = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 MOST_BYTES = 5_000_000
 LISTED = 30
+#: Of each kind of change. More can't be read, and a browser would take its time.
+MOST_SHOWN = 60
 
 
 @router.get("/data")
@@ -59,8 +61,18 @@ async def changes(pack: Name, request: Request) -> Response:
         before=await asyncio.to_thread(_lines_before, found),
         course=read_course(home_of(request), pack),
         shown=_shown,
-        why={one.review.run: one.why for one in plan.refused},
+        outdated=_outdated(plan),
+        most=MOST_SHOWN,
     )
+
+
+def _outdated(plan: Plan) -> list[dict[str, Any]]:
+    """The outdated replies, each once, with how many lines of a file teach it."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for one in plan.outdated:
+        told = {"path": one.path, "intent": one.intent, "reply": one.reply, "rejected": one.rejected}
+        found.setdefault((one.path, one.intent, one.reply), {**told, "count": 0})["count"] += 1
+    return list(found.values())
 
 
 def _lines_before(pack: Pack) -> dict[str, str]:
