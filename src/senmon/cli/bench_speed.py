@@ -53,8 +53,8 @@ def serve(
         many = run_many(base, count=adapters, repetitions=repetitions, threads=threads, progress=note)
     data = {"figures": asdict(figures), "many": asdict(many) if many else None}
     told = [*remarks(figures), *([many_remark(many)] if many else [])]
-    _show(data, HEADS, rows(figures), told, json=json)
-    _publish(page, "serve", lines(figures, many), PLOT, lambda path: write_plot(figures, path))
+    show(data, HEADS, rows(figures), told, json=json)
+    publish(page, "serve", lines(figures, many), PLOT, lambda path: write_plot(figures, path))
 
 
 def tune(
@@ -82,9 +82,9 @@ def tune(
     figures = run(
         base, given, repetitions=repetitions, steps=steps, threads=threads, points=points, progress=note
     )
-    _show(asdict(figures), HEADS, rows(figures), remarks(figures), json=json)
+    show(asdict(figures), HEADS, rows(figures), remarks(figures), json=json)
     draw = (lambda path: write_plot(figures, path)) if points else None
-    _publish(page, "tune", lines(figures), PLOT, draw)
+    publish(page, "tune", lines(figures), PLOT, draw)
 
 
 def overhead(
@@ -105,8 +105,8 @@ def overhead(
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "senmon.cli.bench_server", home, *map(str, roots)]
         figures = run(command, texts, repetitions=repetitions, turns=turns, progress=note)
-    _show(asdict(figures), ("", "measured"), rows(figures), (), json=json)
-    _publish(page, "overhead", lines(figures), None, None)
+    show(asdict(figures), ("", "measured"), rows(figures), (), json=json)
+    publish(page, "overhead", lines(figures), None, None)
 
 
 def _rows_of(names: Sequence[str], base: Any) -> list[tuple[str, Sequence[Row], Sequence[Row]]]:
@@ -130,7 +130,7 @@ def _rows_of(names: Sequence[str], base: Any) -> list[tuple[str, Sequence[Row], 
     return found
 
 
-def _show(
+def show(
     data: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], told: Sequence[str], *, json: bool
 ) -> None:
     table = Table(*heads)
@@ -142,7 +142,7 @@ def _show(
             console.print(f"· {line}")
 
 
-def _publish(
+def publish(
     page: Path | None,
     name: str,
     lines: Iterable[str],

@@ -47,6 +47,7 @@ def compose() -> None:
         base,
         bench,
         bench_loop,
+        bench_scaling,
         bench_speed,
         chatting,
         checking,
@@ -93,7 +94,8 @@ def compose() -> None:
     app.add_typer(adapters.app, name="adapters", rich_help_panel="Adapters")
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
     app.add_typer(corrections.app, name="corrections", rich_help_panel="Packs")
-    for measured in (bench_speed.serve, bench_speed.tune, bench_speed.overhead, bench_loop.loop):
+    speed = (bench_speed.serve, bench_speed.tune, bench_speed.overhead)
+    for measured in (*speed, bench_loop.loop, bench_scaling.scaling):
         bench.app.command()(measured)
     app.add_typer(bench.app, name="bench", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)
