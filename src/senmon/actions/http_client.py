@@ -34,7 +34,26 @@ PAUSES = (0.2, 0.8)
 LONGEST_PAUSE = 5.0
 _BUSY = frozenset({429, 502, 503, 504})
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: IPv6 networks whose last 32 bits are an IPv4 address: NAT64 (RFC 6052), SIIT (RFC 2765), IPv4-compatible.
+_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))
+#: No host of the internet, whatever the standard library of this Python knows.
+_INSIDE = tuple(
+    map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24", "5f00::/16", "3fff::/20"))
+)
+#: Where clouds keep the credentials of their machines: out of reach in a private network too.
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            "169.254.169.254",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+        ),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +179,10 @@ def reachable(host: str, address: str, *, private: bool) -> bool:
     then neither to this machine's own link (metadata services) nor to what is no host's address.
     """
     ip = _plain(ipaddress.ip_address(address))
-    if ip.is_multicast or ip.is_unspecified:
+    if ip.is_multicast or ip.is_unspecified or ip in _METADATA:
         return False
-    if ip.is_global or is_private(host):
+    inside = not ip.is_global or any(ip in network for network in _INSIDE)
+    if not inside or is_private(host):
         return True
     return private and not ip.is_link_local and not ip.is_reserved
 
@@ -171,7 +191,7 @@ def _plain(ip: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for."""
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is None and ip in _NAT64:
+        if inner is None and int(ip) > 1 and any(ip in network for network in _EMBEDDING):
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         return inner or ip
     return ip

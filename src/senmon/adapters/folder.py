@@ -51,7 +51,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         if path.is_symlink() or path.stat().st_size > CONFIG_BYTES:
             raise AdapterCorrupt(f"{path}: not an adapter config", remedy=RETUNE)
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AdapterCorrupt(f"{path}: can't be read ({error})", remedy=RETUNE) from error
     if not isinstance(data, dict):
         raise AdapterCorrupt(f"{path}: not a JSON object", remedy=RETUNE)
@@ -123,7 +123,7 @@ def check_weights(path: Path) -> None:
     try:
         header, data_bytes = _header(path)
         _check_tensors(header, data_bytes)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise AdapterCorrupt(f"{path}: not a LoRA safetensors file ({error})", remedy=RETUNE) from error
 
 
@@ -133,7 +133,7 @@ def tensor_names(folder: Path) -> tuple[str, ...]:
     try:
         header, _ = _header(path)
         return tuple(name for name in header if name != "__metadata__")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise AdapterCorrupt(f"{path}: not a LoRA safetensors file ({error})", remedy=RETUNE) from error
 
 
