@@ -10,10 +10,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from console_rig import HOSTILE, Person
+from senmon.improvement.lines import Line
+from senmon.improvement.outdated import Outdated
+from senmon.improvement.screening import Plan, Refused
 from senmon.messages import Event, Identity, Message
-from senmon.server.console import plots
+from senmon.server.console import lifecycle, pages, plots
 from senmon.server.console.pages import STATIC, markdown
+from senmon.store.exchanges import Review
 from senmon.store.reviews import handle
+from senmon.store.rows import now
 from server_rig import Site
 
 HTMX = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
@@ -134,3 +139,30 @@ def test_templates_have_no_inline_script_style_or_foreign_address() -> None:
             r"<script(?![^>]+src=)| style=| on[a-z]+=|hx-on|https?://(?!shop\.example)", text
         ), path
         assert "|safe" not in text and "js:" not in text, path
+
+
+def test_a_long_diff_is_cut_and_says_so_and_outdated_lines_are_grouped() -> None:
+    def review(number: int) -> Review:
+        return Review(f"run-{number}", "correct", "shop", {}, "Ann", HOSTILE, now())
+
+    gone = [Outdated("data/train.jsonl", number, "returns", HOSTILE, 4) for number in range(90)]
+    lines = [Line(review(number), {"id": f"rev-{number}", "messages": []}) for number in range(75)]
+    refused = tuple(Refused(review(number), HOSTILE) for number in range(61))
+    plan = Plan((), (), added=tuple(lines), refused=refused, outdated=tuple(gone))
+    page = (
+        pages._environment()
+        .get_template("data_part.html")
+        .render(
+            pack="shop",
+            plan=plan,
+            before={},
+            course=None,
+            shown=lifecycle._shown,
+            outdated=lifecycle._outdated(plan),
+            most=60,
+        )
+    )
+    assert Elements(page).harmless() and "<script>window" not in page
+    assert page.count(">added<") == 61 and "15 more added lines" in page, "60, and the tile"
+    assert "1 more refused decisions" in page
+    assert page.count("90 lines of data/train.jsonl · corrected 4 times") == 1
