@@ -22,6 +22,13 @@ _PARTS = {
     "twentieths": 20,
 }  # fmt: skip
 _DIGIT_PARTS = re.compile(rf"(?<![\d./])(\d+)[ -]({'|'.join(_PARTS)})\b", re.IGNORECASE)
+#: `3+2 over 6`: said, a line stands under the whole sum.
+_OVER = re.compile(r"(?<![\w.)])(\d+ ?[-+−] ?\d+) over (\d+)\b", re.IGNORECASE)
+#: `0.8333...`, `0.6 recurring`: before the point, before the digit that goes on, that digit.
+_RECURRING = re.compile(
+    r"(?<![\w.])(\d*)\.(\d*?)(?:(\d)\3+(?:\.{2,}|…)|(\d) ?(?:recurring|repeating|rec)\b)(?! ?\d)",
+    re.IGNORECASE,
+)
 _AND_A_HALF = re.compile(r"(?<![\d./])(\d+) and (?:a )?(half|quarter|third)\b", re.IGNORECASE)
 _SIGNED = re.compile(r"\b(?:minus|negative|neg)\s+(?=[\d.½¼¾⅓⅔√(]|[a-z]\b)", re.IGNORECASE)
 _COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,.])")
@@ -60,7 +67,10 @@ def respelled(message: str, letters: frozenset[str] = frozenset(), *, one: bool 
     if not one:
         text = _NUMBERED.sub(r"\1", re.sub(r"\band\b", "or", text))
     text = re.sub(r"(?<![\w.])point (?=[a-z]+\b)", "zero point ", text) if "zero point" not in text else text
+    text = _RECURRING.sub(_exact, text)
+    text = _DIGIT_PARTS.sub(lambda m: f"{m[1]}/{_PARTS[m[2].lower()]}", text)
     text = _in_digits(text)
+    text = _OVER.sub(r"(\1)/\2", text)
     text = _AND_A_HALF.sub(lambda m: f"{m[1]} 1/{_PARTS[m[2].lower()]}", text)
     text = _DIGIT_PARTS.sub(lambda m: f"{m[1]}/{_PARTS[m[2].lower()]}", text)
     text = _SIGNED.sub("-", text)
@@ -73,6 +83,12 @@ def respelled(message: str, letters: frozenset[str] = frozenset(), *, one: bool 
     if one:
         text = _COMMA.sub(r"\1.\2", text)
     return _without_units(text, letters) if letters else text
+
+
+def _exact(match: re.Match[str]) -> str:
+    whole, fixed, digit = match[1] or "0", match[2], match[3] or match[4]
+    scale = 10 ** len(fixed)
+    return str(Fraction(int(whole + fixed), scale) + Fraction(int(digit), 9 * scale))
 
 
 def _in_digits(text: str) -> str:

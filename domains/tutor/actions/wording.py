@@ -9,13 +9,13 @@ _I = re.IGNORECASE
 #: `step 2`, `question 4`, `no. 3`; not `no, 3`.
 LABEL_BEFORE = re.compile(
     r"(?:\b(?:step|question|part|hint|level|year|grade|class|page|exercise|exercises|ex|q|problem|stage|task|row|chapter|unit|sheet|week"
-    r"|(?<!the )(?<!my )number|(?<!next )line|nr|no\.|option|choice)\.?\s*|#\s*)$",
+    r"|i(?: am|[’']m)|(?<!the )(?<!my )number|(?<!next )line|nr|no\.|option|choice)\.?\s*|#\s*)$",
     _I,
 )
 #: `3 times`, `2 hints`, `4th`.
 LABEL_AFTER = re.compile(
     r"^(?:st|nd|rd|th)\b|^\s*(?:steps?|ways?|hints?|things?|minutes?|mins?|hours?|lines?|questions?|tries|times\b(?!\s*\d)|attempts?|problems?"
-    r"|brackets?|terms?|o'?clock|am\b|pm\b|years? old|more\b|sides|stars|days?|weeks?|pages?)\b",
+    r"|the (?:lowest |least |common |right |new )*(?:denominator|numerator|multiple|factor)|brackets?|terms?|o'?clock|am\b|pm\b|years? old|more\b|sides|stars|days?|weeks?|pages?)\b",
     _I,
 )
 _RESULTS = r"(?:got|get|gets|getting|gives?|giving|gave|is|it[’']?s|so|then|equals?|makes?|answer|leaves?|left|means|have|came|comes|think|result|that[’']?s)"
