@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from enginekit import ask, card_of, replies, reply, write_adapter
 from senmon.adapters import Adapter
 from senmon.bases.catalog import BaseFiles
+from senmon.engines.fleet import FleetStats
 from senmon.engines.local import LocalEngine
 from senmon.engines.local_scheduler import EngineStats
 from senmon.errors import AdapterCorrupt, AdapterError, AdapterMismatch, AdapterNotFound
@@ -134,7 +135,8 @@ async def test_the_least_recent_adapter_is_let_go_and_comes_back(
 
 
 def test_every_figure_of_the_engine_says_what_it_is() -> None:
-    assert {field.name for field in fields(EngineStats)} == {*COUNTED, *HAS}
+    told = {field.name for stats in (EngineStats, FleetStats) for field in fields(stats)}
+    assert told == {*COUNTED, *HAS}
 
 
 async def test_a_preloaded_adapter_needs_no_disk(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 BALANCES: tuple[Literal["any", "conversation", "pack"], ...] = ("any", "conversation", "pack")
-WARM, SECONDS = 120.0, 60.0
+WARM, SECONDS = 90.0, 45.0
 #: Memory of a token's keys and values in the embedded base.
 KB_A_TOKEN = 18
 #: Replicas beyond the least that a load can do with, before the target is given up.

@@ -27,8 +27,10 @@ COUNTED: Mapping[str, str] = {
     "cached_tokens": "Tokens of prompts whose keys and values were kept.",
     "completion_tokens": "Tokens written.",
     "adapter_hits": "Adapters found in memory.",
-    "adapter_loads": "Adapters read from disk.",
+    "adapter_loads": "Adapters read from disk, or brought to model servers.",
     "adapter_evictions": "Adapters put out for others.",
+    "adapter_unloads": "Adapters taken from model servers.",
+    "retries": "Replies asked of another model server, or once more.",
 }
 HAS: Mapping[str, str] = {
     "slots": "Replies that can be made at once.",
@@ -36,7 +38,9 @@ HAS: Mapping[str, str] = {
     "waiting": "Replies that wait for a slot.",
     "tokens_per_second": "Tokens a second over the last half minute, all replies together.",
     "prefix_blocks": "Blocks of prefixes kept.",
-    "adapters": "Adapters in memory.",
+    "adapters": "Adapters in memory, or wanted on model servers.",
+    "replicas": "Model servers.",
+    "replicas_open": "Model servers that fail: nothing is sent there.",
 }
 #: name → what it says, and its label.
 STATE: Mapping[str, tuple[str, str]] = {
