@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any
 TEMPORARY = ".tmp-"
 #: Left-over temporary folders older than this belong to a process that died.
 SWEEP_SECONDS = 3600
+#: Of Linux's `renameat2`.
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 def fsync_folder(folder: Path) -> None:
@@ -104,17 +107,31 @@ def install_folder(folder: Path, destination: Path) -> None:
         fsync_file(path)
     fsync_folder(folder)
     aside = destination.with_name(f"{TEMPORARY}old-{uuid.uuid4().hex[:8]}")
-    replaces = destination.exists()
-    if replaces:
-        destination.replace(aside)
+    if destination.exists():
+        if not _exchange(folder, destination):
+            _replace(folder, destination, aside)
+    else:
+        folder.replace(destination)
+    fsync_folder(destination.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Two folders change names in one step, so that a kill never finds neither; False where the system or
+    the file system can't (renameat2 of Linux)."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    return bool(rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0)
+
+
+def _replace(folder: Path, destination: Path, aside: Path) -> None:
+    destination.replace(aside)
     try:
         folder.replace(destination)
     except BaseException:
-        if replaces:
-            aside.replace(destination)
+        aside.replace(destination)
         raise
-    fsync_folder(destination.parent)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def sweep(parent: Path, *, older_than: float = SWEEP_SECONDS) -> None:
