@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class FakeVllm:
         if path in ("/v1/completions", "/v1/chat/completions"):
             await self._complete(writer, body)
             return
-        routes: Mapping[str, Callable[[Json], Answer]] = {
+        routes: dict[str, Callable[[Json], Answer]] = {
             "/health": lambda _: (200, ""),
             "/v1/models": lambda _: (200, self._models()),
             "/tokenize": lambda asked: (200, {"tokens": self.tokenize(asked["prompt"])}),
