@@ -8,7 +8,8 @@ from pathlib import Path
 from senmon.dataset.loading import load_dataset
 from senmon.errors import ConfigError, DataInvalid, PackError, Problem
 from senmon.evaluation.suite import load_suites
-from senmon.improvement.screening import DATA, SUITE, Outdated, Plan
+from senmon.improvement.outdated import Outdated
+from senmon.improvement.screening import DATA, SUITE, Plan
 from senmon.packs.atomic import locked_folder, replaced_file
 from senmon.packs.inventory import fits
 from senmon.packs.jsonl import parse_object
