@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard, get_args
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from access_rig import ACTORS, read_table
 from senmon.packs.manifest import PackManifest, RecipeSpec
 from senmon.server.gauges import COUNTED, HAS, STATE
 from senmon.server.metrics import Metrics
@@ -123,9 +127,8 @@ def settings_table() -> str:
 
 def figures_table() -> str:
     metrics = Metrics(lambda: dict.fromkeys((*COUNTED, *HAS), 0))
-    labels = {
-        each.describe()[0].name: each._labelnames for each in vars(metrics).values() if _is_figure(each)
-    }
+    made = [each for each in vars(metrics).values() if _is_figure(each)]
+    labels = {next(iter(each.describe())).name: each._labelnames for each in made}
     labels |= {name: (label,) for name, (_, label) in STATE.items() if label}
     rows = []
     for family in sorted(metrics.registry.collect(), key=lambda each: each.name):
@@ -145,12 +148,20 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def access_table() -> str:
+    """The table that the server is asked about, cell by cell."""
+    rows = read_table().items()
+    head = ("route", *ACTORS)
+    return table(head, [(f"`{method} {path}`", *map(str, cells)) for (method, path), cells in rows])
+
+
 #: Page → what is generated in it.
 GENERATED = {
     "packs.md": {"manifest": manifest_table},
     "tuning.md": {"recipe": recipe_table},
     "settings.md": {"settings": settings_table},
     "observability.md": {"figures": figures_table},
+    "security.md": {"access": access_table},
 }
 
 
