@@ -77,7 +77,7 @@ class Meter:
             self.spans.append((wall, time.perf_counter(), spent))
             return written
 
-        model.extend, model.decode, batch.step = extended, decoded, stepped  # type: ignore[method-assign]
+        model.extend, model.decode, batch.step = extended, decoded, stepped  # type: ignore[method-assign, assignment]
 
     @property
     def cpu(self) -> float:
@@ -250,9 +250,11 @@ async def _real(
     found = await asyncio.gather(*(one(ask, said) for ask, said in zip(asks, messages, strict=True)))
     after = engine.stats()
     await engine.close()
-    own = [(ask, *(meter.own_time(at) for at in (ask.at, first, last))) for ask, first, last in found]
-    told = [replace(ask, at=came - own[0][1]) for ask, came, _, _ in own]
-    real = _figures([first - came for _, came, first, _ in own], [last - came for _, came, _, last in own])
+    came = [meter.own_time(ask.at) for ask, _, _ in found]
+    firsts = [meter.own_time(first) - at for at, (_, first, _) in zip(came, found, strict=True)]
+    lasts = [meter.own_time(last) - at for at, (_, _, last) in zip(came, found, strict=True)]
+    told = [replace(ask, at=at - came[0]) for at, (ask, _, _) in zip(came, found, strict=True)]
+    real = _figures(firsts, lasts)
     real |= {
         "engine busy, s": meter.cpu,
         "adapters read": float(after.adapter_loads - before.adapter_loads),

@@ -65,7 +65,7 @@ class Metrics:
 
     def __init__(self, engine: Figures) -> None:
         # Twice as many series, for times of start that nobody asks for.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = own = CollectorRegistry()
         self.state = State(engine, own)
         self._bounded = Bounded()
