@@ -74,6 +74,8 @@ class Loaded:
 
     async def bring(self, replica: Replica, adapter: Adapter) -> None:
         model = adapter_model(adapter)
+        # Whoever loaded it: a former process of this server, or one beside it.
+        replica.ours.add(model)
         if model in replica.held:
             return
         async with replica.lock(model):
@@ -90,7 +92,6 @@ class Loaded:
         said = f"{replica.name} answered {answer.status_code}: {replica.http.said(answer.text)}"
         if answer.status_code == httpx.codes.OK:
             self.loads += 1
-            replica.ours.add(model)
             log.info("adapter %s loaded on %s", model, replica.name)
         elif answer.status_code == httpx.codes.BAD_REQUEST and "already" in answer.text:
             log.debug("adapter %s was loaded on %s", model, replica.name)

@@ -46,8 +46,9 @@ class Replica:
     active: int = 0
     users: Counter[str] = field(default_factory=Counter)
     used: dict[str, float] = field(default_factory=dict)
-    #: Adapters that are on the server for sure; None after it was away.
+    #: None after it was away.
     models: ModelsList | None = None
+    #: Adapters that are on the server for sure, and those that this process has asked for.
     held: set[str] = field(default_factory=set)
     ours: set[str] = field(default_factory=set)
     fault: str = ""
