@@ -43,7 +43,7 @@ def measure_hardware(pick: Callable[[list[float]], float] = min) -> Hardware:
     half = _seconds(_halves(left, right), pick)
     flops = 2.0 * _ROWS * _SIDE * _SIDE
     return Hardware(
-        _processor(), threads, flops / product, 4 * _READ / read, flops / half if half < product else None
+        processor(), threads, flops / product, 4 * _READ / read, flops / half if half < product else None
     )
 
 
@@ -98,7 +98,7 @@ def _seconds(ways: list[Callable[[], object]], pick: Callable[[list[float]], flo
     return min(found) / torch.get_num_threads()
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 from collections.abc import Callable, Sequence
@@ -128,10 +127,7 @@ def _apart(folder: Path, size: int) -> dict[str, int]:
         told.write_text(json.dumps({**report, "peak": peak, "before": before}), encoding="utf-8")
 
     status = forked(work)
-    os.unlink(folder / "rows.csv")
-    found = (
-        json.loads(told.read_text(encoding="utf-8"))
-        if told.is_file()
-        else {"peak": 0, "taken": 0, "refused": 0}
-    )
+    (folder / "rows.csv").unlink()
+    nothing = {"peak": 0, "taken": 0, "refused": 0}
+    found = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else nothing
     return {**found, "status": status, "broken": broken}

@@ -1,0 +1,186 @@
+"""Load that does not wait for answers: messages come when they come (Poisson), as those of people do.
+
+First at the server's pace, then at five times what it takes: who is refused is told when to come again, who
+is let in is answered as fast as before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from senmon.bench.trust import Count, Effort, Row, Tell, must, workbench
+from senmon.bench.trust_server import Nursery, Served, nursery
+from senmon.packs.scaffold import scaffold
+
+#: Replies under way at once, of the server under overload, and seconds that its engine takes for a word.
+PLACES, WORD = 24, 0.04
+TIMES = 5
+#: An admitted message may take so many times as long as one without overload (95th percentile of both).
+SLOWER = 3.0
+#: Mebibytes that the server may grow by from the middle of a soak to its end.
+GROWTH = 32.0
+
+
+@dataclass(slots=True)
+class Heard:
+    """Seconds until the last event of messages that were answered; of the others the status, and how many
+    of them came without Retry-After."""
+
+    seconds: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    refused: dict[int, int] = field(default_factory=dict)
+    silent: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def percentile(self, share: float) -> float:
+        ordered = sorted(self.seconds)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """Latencies before and under overload, for the plot."""
+
+    before: tuple[float, ...]
+    under: tuple[float, ...]
+    refused: int
+
+
+async def talk_at_once(server: Served, count: int) -> Heard:
+    """So many conversations, each with one message that streams, all under way together."""
+    heard = Heard()
+    async with _client(server, 2 * count) as client:
+        talks = [await _begin(client) for _ in range(count)]
+        await asyncio.gather(*(_say(client, talk, "hello", heard) for talk in talks))
+    return heard
+
+
+async def open_loop(server: Served, rate: float, seconds: float, draw: random.Random) -> Heard:
+    """`rate` messages a second for so long, answered or not; a conversation each."""
+    heard, tasks = Heard(), set[asyncio.Task[None]]()
+    async with _client(server, 4000) as client:
+        talks = [await _begin(client) for _ in range(PLACES * (TIMES + 3))]
+        end, number = time.perf_counter() + seconds, 0
+        free = list(talks)
+        while time.perf_counter() < end:
+            await asyncio.sleep(draw.expovariate(rate))
+            talk = free.pop() if free else await _begin(client)
+            task = asyncio.create_task(_say(client, talk, f"m{number}", heard))
+            tasks.add(task)
+            task.add_done_callback(lambda done, talk=talk: (tasks.discard(done), free.append(talk)))  # type: ignore[misc]
+            number += 1
+        if tasks:
+            await asyncio.wait(tasks)
+    return heard
+
+
+def _client(server: Served, most: int) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
+    return httpx.AsyncClient(base_url=server.address, timeout=120, limits=limits, trust_env=False)
+
+
+Talk = tuple[str, dict[str, str]]
+
+
+async def _begin(client: httpx.AsyncClient) -> Talk:
+    token = (await client.post("/v1/visitors")).json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await client.post("/v1/conversations", headers=headers)
+    return answer.json()["conversation_id"], headers
+
+
+async def _say(client: httpx.AsyncClient, talk: Talk, text: str, heard: Heard) -> None:
+    body = {"client_id": text, "text": text, "pack": "shop"}
+    headers = {**talk[1], "Accept": "text/event-stream"}
+    start = time.perf_counter()
+    try:
+        async with client.stream(
+            "POST", f"/v1/conversations/{talk[0]}/messages", json=body, headers=headers
+        ) as response:
+            if response.status_code != 200:
+                heard.refused[response.status_code] = heard.refused.get(response.status_code, 0) + 1
+                heard.silent += not response.headers.get("Retry-After")
+                return
+            await _listen(response, start, heard)
+    except httpx.HTTPError as error:
+        heard.broken.append(repr(error)[:160])
+
+
+async def _listen(response: httpx.Response, start: float, heard: Heard) -> None:
+    last, text = "", False
+    async for line in response.aiter_lines():
+        if line.startswith("event: "):
+            last = line.removeprefix("event: ")
+            if last == "delta" and not text:
+                text = True
+                heard.first.append(time.perf_counter() - start)
+    if last == "done":
+        heard.seconds.append(time.perf_counter() - start)
+    else:
+        heard.broken.append(f"the stream ended with {last or 'nothing'}")
+
+
+def run(effort: Effort, tell: Tell) -> Sequence[Row]:
+    return measure(effort, tell)[0]
+
+
+def measure(effort: Effort, tell: Tell) -> tuple[Sequence[Row], Overload]:
+    conversations = 500 if effort.points >= 100 else 40
+    with workbench() as root:
+        packs = root / "packs"
+        packs.mkdir()
+        scaffold("shop", packs)
+        tell(f"load: {conversations} conversations at once")
+        with nursery(root / "many", [packs]) as born:
+            many = _many(born, conversations)
+        tell("load: overload")
+        with nursery(root / "over", [packs], delay=WORD, SENMON_LIVE_RUNS=str(PLACES)) as born:
+            rows, overload = _overload(born.server(), effort)
+    return [many, *rows], overload
+
+
+def _many(born: Nursery, conversations: int) -> Row:
+    count = Count("load", f"{conversations} conversations streaming at once: each answered to its end")
+    heard = asyncio.run(talk_at_once(born.server(), conversations))
+    for error in heard.broken:
+        count.failed.append(error)
+    count.failed += [f"status {status}" for status, times in heard.refused.items() for _ in range(times)]
+    count.points = conversations
+    return count.row(f"95 % within {heard.percentile(0.95):.2f} s, scripted engine without delay")
+
+
+def _overload(server: Served, effort: Effort) -> tuple[Sequence[Row], Overload]:
+    draw = effort.draw("overload")
+    calm = asyncio.run(open_loop(server, PLACES / 8, effort.seconds / 2, draw))
+    capacity = PLACES / calm.percentile(0.5)
+    middle = server.memory()
+    hot = asyncio.run(open_loop(server, TIMES * capacity, effort.seconds, draw))
+    grown = server.memory() - middle
+    refused = sum(hot.refused.values())
+    told = Count("load", f"{TIMES} times the capacity: refused with 429 or 503 and Retry-After")
+    told.points = refused
+    told.failed += [f"status {status}" for status in hot.refused if status not in (429, 503)]
+    told.failed += ["no Retry-After"] * hot.silent
+    pace = Count("load", f"admitted under overload: 95 % within {SLOWER:g} times what they take without")
+    flat = Count("load", f"memory under overload grows by less than {GROWTH:g} MiB")
+    whole = Count("load", "admitted under overload: answered to the end")
+    whole.points, whole.failed = len(hot.seconds) + len(hot.broken), hot.broken
+    with pace.point("overload"):
+        slow, before = hot.percentile(0.95), calm.percentile(0.95)
+        must(slow < SLOWER * before, f"{slow:.2f} s, without overload {before:.2f} s")
+    with flat.point("overload"):
+        must(grown < GROWTH, f"it grew by {grown:.0f} MiB")
+    arrived = refused + len(hot.seconds) + len(hot.broken)
+    rows = [
+        told.row(f"{arrived} messages in {effort.seconds:.0f} s, {len(hot.seconds)} answered"),
+        whole.row(),
+        pace.row(f"{calm.percentile(0.95):.2f} s before, {hot.percentile(0.95):.2f} s under overload"),
+        flat.row(f"{grown:+.1f} MiB"),
+    ]
+    return [row for row in rows if row.points], Overload(tuple(calm.seconds), tuple(hot.seconds), refused)

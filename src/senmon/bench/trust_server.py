@@ -1,0 +1,92 @@
+"""Servers that are started, asked and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from senmon.errors import ConfigError
+
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server's process and address."""
+
+    pid: int
+    address: str
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+            while _alive(self.pid):
+                time.sleep(0.002)
+
+    def memory(self) -> float:
+        """Resident mebibytes."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def cpu(self) -> float:
+        """CPU seconds so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class Nursery:
+    """A process that forks servers of one home."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._born: list[Served] = []
+
+    def server(self) -> Served:
+        """A fresh one, answering."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise ConfigError("the server did not start", remedy="see what it wrote above")
+        found = json.loads(line)
+        self._born.append(Served(int(found["pid"]), str(found["address"])))
+        return self._born[-1]
+
+    def end(self) -> None:
+        for served in self._born:
+            served.kill()
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def nursery(home: Path, packs: Sequence[Path], *, delay: float = 0.0, **settings: str) -> Iterator[Nursery]:
+    """`settings` are environment variables of the servers."""
+    command = [sys.executable, "-m", "senmon.cli.bench_trust_server", str(home), str(delay), *map(str, packs)]
+    environment = {**os.environ, "SENMON_LOG_LEVEL": "ERROR", **settings}
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    begun = Nursery(process)
+    try:
+        yield begun
+    finally:
+        begun.end()

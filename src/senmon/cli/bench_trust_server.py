@@ -1,0 +1,67 @@
+"""The servers of `senmon bench trust`: each line read forks one, so that a start after a kill is cheap.
+
+Everything is real but the engine, which says the same to everybody. Each line is answered with
+`{"pid", "address"}`. Arguments: the home, seconds that the engine takes for a word, then packs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from senmon.cli.bench_server import REPLY
+from senmon.engines.scripted import ScriptedEngine
+from senmon.server.app import create_app
+from senmon.server.serve import bind, make_server
+from senmon.settings import Settings
+from senmon.workspace import Workspace
+
+#: Of Linux's `prctl`.
+DIES_WITH_PARENT = 1
+
+
+class Slow(Workspace):
+    """A workspace whose engine says the same to everybody, one word after another."""
+
+    delay = 0.0
+    #: Routing by words starts at once.
+    encoder = None
+
+    def _make_engine(self) -> Any:
+        return ScriptedEngine({"*": REPLY}, delay=self.delay, base_digest=self.base.digest)
+
+
+def main(home: Path, delay: float, packs: tuple[Path, ...]) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who was killed is forgotten at once
+    Slow.delay = delay
+    for _ in sys.stdin:
+        if os.fork() == 0:
+            try:
+                _serve(Settings(home=home, packs=packs, port=0, rate_limit_per_minute=0))
+            finally:
+                os._exit(0)
+
+
+def _serve(settings: Settings) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
+    listener = bind("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def ready(_: str) -> None:
+        sys.stdout.write(json.dumps({"pid": os.getpid(), "address": address}) + "\n")
+        sys.stdout.flush()
+
+    server = make_server(create_app(Slow(settings)), ready)
+    asyncio.run(server.serve(sockets=[listener]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]), tuple(map(Path, sys.argv[3:])))
