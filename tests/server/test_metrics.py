@@ -151,6 +151,13 @@ def test_no_label_grows_without_end() -> None:
     assert now[("senmon_first_token_seconds_bucket", "adapter=7", "le=0.05", "pack=pack7")] == 1
 
 
+def test_runs_taken_over_are_counted() -> None:
+    metrics = Metrics(dict)
+    for taken in (False, True, True):
+        metrics.begin(taken=taken)
+    assert figures(metrics.text().decode())[("senmon_takeovers_total",)] == 2
+
+
 def test_times_of_start_are_not_told() -> None:
     metrics = Metrics(dict)
     metrics.begin().saw(Event("done", {"finish_reason": "stop"}))

@@ -137,12 +137,18 @@ class Metrics:
         self.unstored = Counter(
             "senmon_unstored_runs", "Runs whose events could not be stored.", registry=own
         )
+        self.takeovers = Counter(
+            "senmon_takeovers", "Runs taken over from a server that fell silent.", registry=own
+        )
         self.live = Gauge("senmon_runs_live", "Turns under way.", registry=own)
         self.waiting = Gauge(
             "senmon_runs_waiting", "Turns under way of which nothing is released yet.", registry=own
         )
 
-    def begin(self) -> RunMeter:
+    def begin(self, *, taken: bool = False) -> RunMeter:
+        """`taken`: over from another server."""
+        if taken:
+            self.takeovers.inc()
         return RunMeter(self)
 
     def of(self, metric: M, *values: str, last: str | None = None) -> M:
