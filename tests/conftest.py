@@ -14,6 +14,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
+from secret_watch import SecretWatch
 from senmon.bases.catalog import BaseFiles
 from tiny import make_tiny_base, write_pack
 
@@ -25,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests in the browser come last: Playwright leaves an event loop running in its worker's thread, where
     nobody else could start one."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_secret_is_logged() -> Iterator[None]:
+    """Whatever the tests of this process made senmon log: no token, key or secret of anybody is in it."""
+    with SecretWatch() as watch:
+        yield
+    assert watch.found == [], "secrets were logged"
 
 
 @pytest.fixture(scope="session")

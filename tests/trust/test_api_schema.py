@@ -80,4 +80,6 @@ def _send(world: World, case: Any, *, real: bool, who: str) -> None:
         case.path_parameters["id"] = "returns" if "articles" in case.operation.path else world.places[kind]
     headers = {"visitor": bearer(world.visitor["token"]), "operator": bearer(OPERATOR, None)}.get(who, {})
     answer = case.call(base_url=world.site.url, headers=headers, timeout=30)
-    case.validate_response(answer, checks=CHECKS)
+    # Of a stream the document describes each event's data; schemathesis takes it for that of the frame.
+    stream = answer.headers.get("content-type", "").startswith("text/event-stream")
+    case.validate_response(answer, checks=CHECKS[:-1] if stream else CHECKS)

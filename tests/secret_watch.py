@@ -1,0 +1,36 @@
+"""Listens to all that senmon logs and finds what looks like a secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Self
+
+#: JSON Web Tokens, API keys, refresh tokens, secrets of sites: as senmon makes them.
+SECRET = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.|\b(?:sk-|rt_|ss_)[A-Za-z0-9_-]{32,}|\$argon2id?\$")
+_MOST = 20
+
+
+class SecretWatch(logging.Handler):
+    """`found` holds the place of each line with a secret in it, its traceback included, never the secret."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.found: list[str] = []
+        self.lines = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines += 1
+        try:
+            text = f"{logging.Formatter().format(record)} {vars(record)}"
+        except (TypeError, ValueError):
+            text = str(vars(record))
+        if SECRET.search(text) and len(self.found) < _MOST:
+            self.found.append(f"{record.pathname}:{record.lineno}")
+
+    def __enter__(self) -> Self:
+        logging.getLogger("senmon").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("senmon").removeHandler(self)
