@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 has() {
   case $1 in
     chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+    redis-server) command -v redis-server ;;
     postgresql) command -v initdb || ls /usr/lib/postgresql/*/bin/initdb ;;
   esac
 } >/dev/null 2>&1
@@ -28,6 +29,7 @@ need() {
 
 need chromium "the browser tests"
 need postgresql "the tests of the store on PostgreSQL"
+need redis-server "the tests of several servers"
 
 "$BIN/python" -m ruff check .
 "$BIN/python" -m ruff format --check .

@@ -34,6 +34,8 @@ SenmonError                       code, remedy
 │   └── ActionFailed              raised, timed out or answered garbage
 ├── StoreError
 │   ├── StateLocked               another server owns this state
+│   ├── LeaseLost                 another server took this run over
+│   ├── SharedStateGone           Redis, which the servers share, can't be reached
 │   ├── ConversationNotFound
 │   ├── RunNotFound
 │   ├── HandoverNotFound
@@ -247,6 +249,14 @@ class StoreError(SenmonError):
 
 class StateLocked(StoreError):
     code = "state_locked"
+
+
+class LeaseLost(StoreError):
+    code = "lease_lost"
+
+
+class SharedStateGone(StoreError):
+    code = "shared_state_gone"
 
 
 class ConversationNotFound(StoreError):

@@ -74,10 +74,20 @@ class Settings(BaseSettings):
     engine_streams: int = Field(64, ge=1, le=4096, description="Requests open at once on each of them.")
     encoder: str | None = Field(None, description="Folder or hub id of a sentence encoder.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that several servers share, with a PostgreSQL `database_url`; empty: one server.",
+    )
+    lease_seconds: float = Field(
+        15.0, ge=1, le=600, description="With Redis: a server silent for so long loses its runs to another."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda`.")
     threads: int | None = Field(None, ge=1, description="Torch threads; default: the machine's cores.")
     slots: int = Field(16, ge=1, le=256, description="Replies generated at once.")
     queue: int = Field(64, ge=0, description="Requests that may wait; more are refused with Retry-After.")
+    live_runs: int = Field(
+        1000, ge=1, le=100_000, description="Replies under way at once; more are refused with Retry-After."
+    )
     max_message_chars: int = Field(4000, ge=1, le=100_000, description="Longest chat message.")
     rate_limit_per_minute: int = Field(
         60, ge=0, description="Messages a minute per visitor or key; 0: no limit."
@@ -117,6 +127,18 @@ class Settings(BaseSettings):
     @property
     def loopback(self) -> bool:
         return self.host in LOOPBACK
+
+    @property
+    def lease(self) -> float | None:
+        """Seconds of a run's lease; None where one server answers alone. Raises ConfigError."""
+        if self.redis_url is None:
+            return None
+        if not (self.database_url or "").startswith("postgres"):
+            raise ConfigError(
+                "SENMON_REDIS_URL is for several servers, which SQLite can't serve",
+                remedy="set SENMON_DATABASE_URL=postgresql://…, or unset SENMON_REDIS_URL",
+            )
+        return self.lease_seconds
 
     @classmethod
     def load(cls, **overrides: object) -> Settings:

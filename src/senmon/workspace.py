@@ -184,7 +184,8 @@ class Workspace:
         from senmon.store.store import Store
 
         self.home.mkdir(parents=True, exist_ok=True)
-        self.store = await Store.open(self.settings.database_url or self.home / "senmon.db")
+        target = self.settings.database_url or self.home / "senmon.db"
+        self.store = await Store.open(target, lease=self.settings.lease)
         try:
             engine = await asyncio.to_thread(self.engine)
             self.shelf = Shelf(self, engine.base_digest or self.base.digest)

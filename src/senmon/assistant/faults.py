@@ -11,6 +11,13 @@ _UNAVAILABLE = ("No answer can be made just now.", "try again in a moment")
 #: For a fault that nobody foresaw.
 INTERNAL = {"code": "internal_error", "message": _OURS[0], "remedy": _OURS[1]}
 
+#: For a turn that was cut off and can't go on.
+INTERRUPTED = {
+    "code": "interrupted",
+    "message": "The server stopped while it was answering.",
+    "remedy": "send the message again",
+}
+
 
 def public_fault(error: SenmonError) -> dict[str, Any]:
     """The data of an `error` event."""

@@ -103,7 +103,7 @@ class Assistant:
         if pinned is not None and pinned not in catalog.packs:
             known = ", ".join(sorted(catalog.packs)) or "none"
             raise PackNotFound(f"no pack {pinned!r} is served", remedy=f"packs served: {known}")
-        turn = _Turn(self, catalog, _with_user(conversation, text), text, identity, pinned, system)
+        turn = Turn(self, catalog, _with_user(conversation, text), text, identity, pinned, system)
         try:
             async with aclosing(turn.run()) as events:
                 async for event in events:
@@ -122,7 +122,7 @@ def _with_user(conversation: Conversation, text: str) -> Conversation:
 
 
 @dataclass
-class _Turn:
+class Turn:
     """The moving parts of one turn."""
 
     assistant: Assistant
@@ -146,6 +146,10 @@ class _Turn:
     must: bool = False
     ran: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    #: Of a turn that was cut off: calls and rounds made, and whether the reply under way has text.
+    seen: set[str] = field(default_factory=set)
+    rounds: int = 0
+    goes_on: bool = False
 
     def emit(
         self, type: EventType, data: Mapping[str, Any], private: Mapping[str, Any] | None = None
@@ -156,40 +160,40 @@ class _Turn:
 
     async def run(self) -> AsyncGenerator[Event, None]:
         accepted = accepts_offer(self.state, self.text)
-        language = None if accepted else foreign_language(self.text, self._spoken())
+        language = None if accepted else foreign_language(self.text, self.spoken())
         if accepted:
             yield self.emit("route", {"pack": None, "reason": "a person was offered"})
         elif language:
             yield self.emit("route", {"pack": None, "reason": f"language: {language}"})
         else:
             yield await self._route()
-        if (blocked := await self._blocked()) is not None:
-            for event in self._give_up(blocked):
+        if (blocked := await self.blocked()) is not None:
+            for event in self.give_up(blocked):
                 yield event
         elif accepted:
             yield self.emit("handoff", {"reason": "asked"})
-            yield self._say(handoff_reply(self.state))
+            yield self.say(handoff_reply(self.state))
         elif self.served is None:
-            yield self._say(self._nobodys(language))
+            yield self.say(self.nobodys(language))
         else:
-            for event in await self._ground(self.served):
+            for event in await self.ground(self.served):
                 yield event
             async with aclosing(self._answer(self.served)) as events:
                 async for event in events:
                     yield event
-        yield self._done()
+        yield self.done()
 
     async def _answer(self, served: ServedPack) -> AsyncGenerator[Event, None]:
         """What is wanted, one after the other."""
         for wish in self.agenda.wishes:
             self.agenda.begin(wish, self.state.of(served.pack.name), self.state.pending)
-            async with aclosing(self._rounds(served)) as events:
+            async with aclosing(self.rounds_of(served)) as events:
                 async for event in events:
                     yield event
             if self.ended:
                 return
 
-    async def _blocked(self) -> Verdict | None:
+    async def blocked(self) -> Verdict | None:
         """What forbids any reply to this message. Where no pack answers, each pack's checks are heard:
         nobody in a crisis is told that it is not our subject, or to sign in first."""
         heard = [self.served] if self.served else list(self.catalog.packs.values())
@@ -199,16 +203,16 @@ class _Turn:
 
     # --- where the message goes
 
-    def _spoken(self) -> set[str]:
+    def spoken(self) -> set[str]:
         packs = [self.catalog.packs[self.pinned]] if self.pinned else self.catalog.packs.values()
         return {tag for served in packs for tag in served.pack.manifest.language} or {"en"}
 
-    def _nobodys(self, language: str | None) -> str:
+    def nobodys(self, language: str | None) -> str:
         """The reply of no pack: it offers a person."""
         if language is None:
             return nothing_fits(self.catalog.packs)
         packs = (self.catalog.packs[self.pinned],) if self.pinned else tuple(self.catalog.packs.values())
-        return language_reply(language, self._spoken(), packs)
+        return language_reply(language, self.spoken(), packs)
 
     @tracing.stepped("route")
     async def _route(self) -> Event:
@@ -245,7 +249,7 @@ class _Turn:
     # --- what the model gets to see this turn
 
     @tracing.stepped("retrieve")
-    async def _ground(self, served: ServedPack) -> list[Event]:
+    async def ground(self, served: ServedPack) -> list[Event]:
         rules = served.pack.manifest.context
         if rules.passages:
             found = await asyncio.to_thread(
@@ -287,8 +291,8 @@ class _Turn:
 
     # --- generate, act, generate again
 
-    async def _rounds(self, served: ServedPack) -> AsyncGenerator[Event, None]:
-        seen: set[str] = set()
+    async def rounds_of(self, served: ServedPack) -> AsyncGenerator[Event, None]:
+        seen, self.seen = self.seen, set()
         tools = served.pack.manifest.actions.specs
         runner = self.assistant.actions
         first = None if self.ran else await read_first(runner, served, self.state, self.identity)
@@ -299,7 +303,7 @@ class _Turn:
                     yield event
             if self.ended:
                 return
-        for number in range(MAX_ROUNDS):
+        for number in range(self.rounds, MAX_ROUNDS):
             offered, self.must = tools if number < MAX_ROUNDS - 1 else (), False
             if number == 0 and first is None:
                 offered, self.must = self.agenda.wish.offered(tools)
@@ -311,7 +315,7 @@ class _Turn:
                 if not self.ran:
                     raise
                 log.warning("the result of %s is too long for the prompt", self.ran[-1])
-                yield self._say(served.texts.failed)
+                yield self.say(served.texts.failed)
                 return
             if self.ended or self.call is None:
                 return
@@ -341,13 +345,13 @@ class _Turn:
                         break
                     if text.strip() or self.said:
                         yield self._release(text, unit)
-            if failed is None and self.call is None and self.said == before:
+            if failed is None and self.call is None and self.said == before and not self.goes_on:
                 failed = Verdict("reply", "repair", "the reply is empty")
             if failed is None:
                 return
             attempt += 1
             if failed.outcome == "block" or failed.replacement or attempt > MAX_REPAIRS:
-                for event in self._give_up(failed):
+                for event in self.give_up(failed):
                     yield event
                 return
             yield self._verdict(failed)
@@ -407,7 +411,7 @@ class _Turn:
         self.said, self.raw = self.said + text, self.raw + raw
         return self.emit("delta", {"text": text}, {"raw": raw} if raw != text else {})
 
-    def _say(self, text: str) -> Event:
+    def say(self, text: str) -> Event:
         """Release a fixed text, on a line of its own when something was said before."""
         gap = "" if not self.said or self.said.endswith("\n") else "\n"
         return self._release(gap + text, gap + text)
@@ -417,12 +421,12 @@ class _Turn:
         public = {"check": verdict.check, "outcome": verdict.outcome}
         return self.emit("verdict", public, {"reason": verdict.reason})
 
-    def _give_up(self, failed: Verdict) -> list[Event]:
+    def give_up(self, failed: Verdict) -> list[Event]:
         """The verdict, and the fixed text that ends the reply."""
         self.ended = True
         self.finish = "content_filter" if failed.outcome == "block" else "stop"
         safe = self.served.texts.safe if self.served else ""
-        return [self._verdict(failed), self._say(failed.replacement or safe)]
+        return [self._verdict(failed), self.say(failed.replacement or safe)]
 
     # --- actions
 
@@ -440,28 +444,28 @@ class _Turn:
         slots = {**self.state.slots.get(served.pack.name, {}), **outcome.slots}
         progress = public_progress((check.name for check in served.checks), slots)
         data = {"name": call.name, "status": status, "buttons": public_buttons(outcome.buttons), **progress}
+        if spec.reply == "verbatim" and outcome.texts:
+            private["texts"] = list(outcome.texts)
         yield self.emit("action", data, private)
         if outcome.handoff is not None:
             yield self.emit("handoff", {"reason": public_reason(outcome.handoff)})
             fixed = fixed or served.texts.handoff
         if fixed is None and spec.reply == "verbatim" and outcome.texts:
-            async with aclosing(self._verbatim(served, "\n\n".join(outcome.texts))) as events:
+            async with aclosing(self.verbatim(served, "\n\n".join(outcome.texts))) as events:
                 async for event in events:
                     yield event
         elif fixed is not None:
             self.ended = True
-            yield self._say(fixed)
+            yield self.say(fixed)
 
-    async def _verbatim(self, served: ServedPack, answer: str) -> AsyncGenerator[Event, None]:
+    async def verbatim(self, served: ServedPack, answer: str, skip: int = 0) -> AsyncGenerator[Event, None]:
         self.ended = True
         splitter = Splitter()
-        for unit in [*splitter.feed(answer), splitter.rest()]:
-            if not unit:
-                continue
+        for unit in [each for each in (*splitter.feed(answer), splitter.rest()) if each][skip:]:
             # The action's own words: a name in double brackets is no reference of ours.
             text, failed = await self._check(served, unit)
             if failed is not None:
-                for event in self._give_up(failed):
+                for event in self.give_up(failed):
                     yield event
                 return
             yield self._release(text, text)
@@ -482,7 +486,7 @@ class _Turn:
 
     # --- the end
 
-    def _done(self) -> Event:
+    def done(self) -> Event:
         data = {
             "finish_reason": self.finish,
             "text": self.said.rstrip(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
@@ -28,11 +28,14 @@ from senmon.server import (
 )
 from senmon.server import people as erasures
 from senmon.server.address import Addresses
+from senmon.server.admission import Admission
 from senmon.server.auth import Authenticator
+from senmon.server.bus import Bus, open_bus
 from senmon.server.console import router as console
 from senmon.server.eventlog import StoredEventLog
 from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeaders
 from senmon.server.handlers import add_handlers
+from senmon.server.leasing import keep_leases
 from senmon.server.limits import Limits
 from senmon.server.logging import RequestLog
 from senmon.server.measuring import Measured
@@ -102,7 +105,10 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
         try:
             traces.begin()
             await workspace.start()
-            services = _services(workspace, idle_seconds)
+            bus = open_bus(workspace.settings)
+            services = _services(workspace, idle_seconds, bus)
+            if bus is not None:
+                await bus.start()
             await _demand_keys(services)
         except Exception as error:
             # Whoever serves the application tells the operator; a traceback is for faults of ours only.
@@ -118,28 +124,42 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
         master = load_secret(home)
         courier = asyncio.create_task(Courier(workspace.store, workspace.settings, master).run())
         watching = asyncio.create_task(watch(workspace.store, home))
+        leasing = asyncio.create_task(keep_leases(workspace.store, services.runs))
         try:
             yield
         finally:
             forgetting.cancel()
-            for task in (courier, watching):
+            for task in (courier, watching, leasing):
                 await stopped(task)
             await services.close()
+            if workspace.store.leases is not None:
+                with suppress(SenmonError):
+                    await workspace.store.leases.release()
+            if bus is not None:
+                await bus.close()
             await workspace.stop()
             await traces.stop()
 
     return lifespan
 
 
-def _services(workspace: Workspace, idle_seconds: float) -> Services:
+def _services(workspace: Workspace, idle_seconds: float, bus: Bus | None) -> Services:
     settings = workspace.settings
     auth = Authenticator(workspace, load_secret(settings.home.expanduser().absolute()))
-    news = News(workspace.store)
+    news = News(workspace.store, bus)
     metrics = Metrics(workspace.engine_figures)
-    log = StoredEventLog(workspace.store)
-    runs = RunManager(workspace, log, news, metrics, idle_seconds=idle_seconds)
+    log = StoredEventLog(workspace.store, bus)
+    runs = RunManager(
+        workspace,
+        log,
+        news,
+        metrics,
+        bus=bus,
+        idle_seconds=idle_seconds,
+        admission=Admission(settings.live_runs),
+    )
     addresses = Addresses(settings.trusted_proxies)
-    return Services(workspace, auth, runs, news, Limits(settings), addresses, metrics)
+    return Services(workspace, auth, runs, news, Limits(settings, bus), addresses, metrics, bus)
 
 
 async def _demand_keys(services: Services) -> None:

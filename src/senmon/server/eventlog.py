@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from senmon.messages import Event
+from senmon.server.bus import Bus
 from senmon.store.records import RunState
 from senmon.store.store import Store
 
@@ -36,8 +37,11 @@ class StoredEventLog:
     """Events in the store. Followers in this process are handed what is stored; where another process may
     write they look once a second besides."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, bus: Bus | None = None) -> None:
         self._store = store
+        self._bus = bus
+        if bus is not None:
+            bus.hear("event", self._heard)
         self._news: dict[str, list[asyncio.Queue[Event]]] = {}
         self._abandoned: set[str] = set()
         self._poll = _POLL_SECONDS if store.shared else _IDLE_SECONDS
@@ -46,7 +50,12 @@ class StoredEventLog:
         stored = await self._store.append_all(run_id, *events, state=state)
         for event in stored:
             self._tell(run_id, event)
+            if self._bus is not None:  # what is private stays in the database
+                self._bus.tell("event", run=run_id, seq=event.seq, type=event.type, data=dict(event.data))
         return stored
+
+    def _heard(self, told: Mapping[str, Any]) -> None:
+        self._tell(told["run"], Event(told["type"], told["data"], run_id=told["run"], seq=told["seq"]))
 
     def abandon(self, run_id: str) -> None:
         self._abandoned.add(run_id)
@@ -65,6 +74,9 @@ class StoredEventLog:
                 for event in found or await _next(news, self._poll):
                     if 0 < event.seq <= after:  # read already
                         continue
+                    if event.seq > after + 1:  # one was not heard: look
+                        looked = -float("inf")
+                        break
                     after = event.seq or after + 1
                     yield event.at(run_id, after)
                     if event.type in TERMINAL:

@@ -35,7 +35,11 @@ async def readyz(server: Server) -> Response:
     """Base loaded, router built, store writable."""
     ready, checks = server.workspace.ready()
     store = await _store(server)
-    body = Ready(ready=ready and store == "ok", checks={**_public(checks), "store": store})
+    found = {**_public(checks), "store": store}
+    up = server.bus is None or server.bus.up
+    if server.bus is not None:
+        found["redis"] = "ok" if up else "unreachable: start it, or correct SENMON_REDIS_URL"
+    body = Ready(ready=ready and store == "ok" and up, checks=found)
     return JSONResponse(body.model_dump(mode="json"), status_code=200 if body.ready else 503)
 
 

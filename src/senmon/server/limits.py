@@ -1,4 +1,4 @@
-"""How often one visitor, key, address or site may ask: a token bucket each, in this process."""
+"""How often one visitor, key, address or site may ask: a token bucket each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from senmon.errors import RateLimited
 from senmon.messages import Identity
+from senmon.server.bus import Bus
 from senmon.settings import Settings
 
 _MAX_BUCKETS = 10_000
@@ -36,38 +37,66 @@ class RateLimiter:
         if len(self._buckets) > _MAX_BUCKETS:
             self._buckets.popitem(last=False)
         if tokens < 1:
-            wait = (1 - tokens) * 60 / self._capacity
-            raise RateLimited(
-                "too many messages", retry_after=wait, remedy=f"wait {max(1, round(wait))} s, then go on"
-            )
+            raise _too_many((1 - tokens) * 60 / self._capacity)
+
+
+class SharedRateLimiter:
+    """The same, counted over all servers."""
+
+    def __init__(self, per_minute: int, name: str, bus: Bus) -> None:
+        self._per_minute = per_minute
+        self._name = name
+        self._bus = bus
+
+    async def check(self, key: str) -> None:
+        """Raises RateLimited, SharedStateGone."""
+        if self._per_minute and (wait := await self._bus.take(f"{self._name}:{key}", self._per_minute)):
+            raise _too_many(wait)
 
 
 class Limits:
-    """The limits of a server. What a visitor says counts for the visitor, the address and the site."""
+    """The limits of a server. What a visitor says counts for the visitor, the address and the site; with a
+    `bus`, on all servers together. Reading is counted by each server, so that it goes on without Redis."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bus: Bus | None = None) -> None:
         visitor = settings.rate_limit_per_minute
         address, site = settings.rate_limit_per_address, settings.rate_limit_per_site
-        self._visitor = RateLimiter(visitor)
-        self._reader = RateLimiter(visitor * READ_TIMES)
-        self._address = RateLimiter(visitor * ADDRESS_TIMES if address is None else address)
-        self._site = RateLimiter(visitor * SITE_TIMES if site is None else site)
 
-    def speak(self, identity: Identity, address: str) -> None:
-        """Raises RateLimited."""
-        self._visitor.check(f"{identity.site}/{identity.visitor}")
-        self.arrive(address)
+        def limiter(per_minute: int, name: str) -> RateLimiter | SharedRateLimiter:
+            return RateLimiter(per_minute) if bus is None else SharedRateLimiter(per_minute, name, bus)
+
+        self._visitor = limiter(visitor, "visitor")
+        self._reader = RateLimiter(visitor * READ_TIMES)
+        self._address = limiter(visitor * ADDRESS_TIMES if address is None else address, "address")
+        self._site = limiter(visitor * SITE_TIMES if site is None else site, "site")
+
+    async def speak(self, identity: Identity, address: str) -> None:
+        """Raises RateLimited, SharedStateGone."""
+        await _check(self._visitor, f"{identity.site}/{identity.visitor}")
+        await self.arrive(address)
         if "key" not in identity.roles:
-            self.enter(identity.site)
+            await self.enter(identity.site)
 
     def read(self, identity: Identity) -> None:
         """Raises RateLimited."""
         self._reader.check(f"{identity.site}/{identity.visitor}")
 
-    def arrive(self, address: str) -> None:
-        """Somebody new, of whom the address is known at most. Raises RateLimited."""
-        self._address.check(address)
+    async def arrive(self, address: str) -> None:
+        """Somebody new, of whom the address is known at most. Raises RateLimited, SharedStateGone."""
+        await _check(self._address, address)
 
-    def enter(self, site: str) -> None:
-        """A visitor of a site. Raises RateLimited."""
-        self._site.check(site)
+    async def enter(self, site: str) -> None:
+        """A visitor of a site. Raises RateLimited, SharedStateGone."""
+        await _check(self._site, site)
+
+
+async def _check(limiter: RateLimiter | SharedRateLimiter, key: str) -> None:
+    if isinstance(limiter, RateLimiter):
+        limiter.check(key)
+    else:
+        await limiter.check(key)
+
+
+def _too_many(wait: float) -> RateLimited:
+    remedy = f"wait {max(1, round(wait))} s, then go on"
+    return RateLimited("too many messages", retry_after=wait, remedy=remedy)

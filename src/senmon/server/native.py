@@ -12,7 +12,7 @@ from senmon.server.corrections import NOBODY, propose_topic
 from senmon.server.history import public_messages
 from senmon.server.prechat import check_prechat
 from senmon.server.responses import BODY, EVENTS, errors
-from senmon.server.runs import Turn
+from senmon.server.runturn import Turn
 from senmon.server.schemas import (
     ConversationCreated,
     ConversationRequest,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from senmon.errors import RateLimited
+from senmon.server.bus import Bus
 from senmon.server.sse import compact
 from senmon.store.records import ConversationRecord
 from senmon.store.store import Store
@@ -45,8 +46,11 @@ class ConversationNews:
 class News:
     """Wakes those who follow a conversation, or wait in a site's queue."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, bus: Bus | None = None) -> None:
         self._store = store
+        self._bus = bus
+        if bus is not None:
+            bus.hear("ring", lambda told: self._ring(told["conversation"], told["queue"]))
         self._bells: dict[str, set[asyncio.Event]] = {}
         self._streams: dict[str, int] = {}
         self._closed = False
@@ -54,6 +58,11 @@ class News:
 
     def ring(self, conversation: str, *, queue: str | None = None) -> None:
         """Something was stored in `conversation`; with `queue`, that site's queue may have moved."""
+        self._ring(conversation, queue)
+        if self._bus is not None:
+            self._bus.tell("ring", conversation=conversation, queue=queue)
+
+    def _ring(self, conversation: str, queue: str | None) -> None:
         for key in (f"conversation/{conversation}", *([f"queue/{queue}"] if queue else [])):
             for bell in self._bells.get(key, ()):
                 bell.set()

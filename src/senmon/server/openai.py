@@ -17,7 +17,7 @@ from senmon.messages import Event, Identity
 from senmon.server.errors import error_response, openai_error, status_of_code
 from senmon.server.openai_schema import ChatRequest, Folded, fold, refuse_unsupported
 from senmon.server.responses import openai_errors
-from senmon.server.runs import Turn
+from senmon.server.runturn import Turn
 from senmon.server.services import Caller, Server, Services, note, noted
 from senmon.server.sse import PING, PING_SECONDS, EventStream, Patient, compact, until_gone
 from senmon.store.records import Run

@@ -17,7 +17,7 @@ from senmon.messages import Event, Identity
 from senmon.server.auth import sender_identity
 from senmon.server.native import deliver
 from senmon.server.responses import BODY, errors
-from senmon.server.runs import Turn
+from senmon.server.runturn import Turn
 from senmon.server.services import Caller, Server, Services, note, noted
 from senmon.server.sse import EventStream, compact
 from senmon.server.text import SpokenText, check_length

@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from senmon import tracing
-from senmon.errors import EngineUnavailable, SenmonError
-from senmon.messages import Conversation, Event, Identity, Message
+from senmon.errors import EngineUnavailable, LeaseLost, SenmonError
+from senmon.messages import Conversation, Event
+from senmon.server.admission import Admission
+from senmon.server.bus import Bus
 from senmon.server.errors import event_data
 from senmon.server.eventlog import TERMINAL, UNSTORED, EventLog
 from senmon.server.history import with_persons_words
 from senmon.server.metrics import Metrics, RunMeter
 from senmon.server.news import News
 from senmon.server.ports import Workspace
+from senmon.server.runturn import Turn, going_on
 from senmon.store.records import Run, RunState
 
 IDLE_SECONDS = 30.0
 RUN_SECONDS = 300.0
+#: How long a stop waits for the server that answers.
+STOP_SECONDS = 5.0
 #: Roles of whoever may say which trace a run belongs to.
 TRUSTED = frozenset({"key", "operator"})
 _STATES: dict[str, RunState] = {"done": "done", "error": "failed"}
@@ -36,30 +41,6 @@ _TOO_LONG = {"code": "timeout", "message": "The answer took too long.", "remedy"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A message to answer. `history` was said before, and is not stored yet (OpenAI's stateless calls)."""
-
-    conversation: str
-    client_id: str
-    text: str
-    identity: Identity
-    pinned: str | None = None
-    system: str = ""
-    history: tuple[Message, ...] = ()
-    #: The packs that may answer; None: all.
-    packs: frozenset[str] | None = None
-    #: The run whose exchange this one takes the place of.
-    replaces: str | None = None
-
-    @property
-    def opening(self) -> Event:
-        """The run's first event, stored together with the run: what was taken is never forgotten."""
-        said = [message.to_json() for message in (*self.history, Message("user", self.text))]
-        public = {"conversation_id": self.conversation, "client_id": self.client_id}
-        return Event("run", public, {"messages": said})
-
-
 @dataclass(eq=False)
 class _LiveRun:
     """A run under way. `stopped` is set with the reason in `why`: None for the visitor's wish."""
@@ -70,8 +51,13 @@ class _LiveRun:
     why: dict[str, Any] | None = None
     followers: int = 0
     timer: asyncio.TimerHandle | None = None
+    asking: asyncio.Task[None] | None = None
     task: asyncio.Task[None] | None = None
     said: str = ""
+    #: Taken over from a server that fell silent.
+    taken: bool = False
+    #: Somebody else's by now: nothing is stored any more.
+    lost: bool = False
 
     def stop(self, why: dict[str, Any] | None = None) -> None:
         if not self.stopped.is_set():
@@ -101,15 +87,21 @@ class RunManager:
         news: News,
         metrics: Metrics,
         *,
+        bus: Bus | None = None,
         idle_seconds: float = IDLE_SECONDS,
         run_seconds: float = RUN_SECONDS,
+        admission: Admission | None = None,
     ) -> None:
         self._workspace = workspace
         self._log = log
         self._news = news
         self._metrics = metrics
+        self._bus = bus
+        if bus is not None:
+            bus.hear("stop", lambda told: self._stop_here(told["run"]))
         self._idle_seconds = idle_seconds
         self._run_seconds = run_seconds
+        self._admission = admission or Admission()
         self._live: dict[str, _LiveRun] = {}
         self._closing = False
         #: Runs that ended while the store could not be written.
@@ -118,7 +110,7 @@ class RunManager:
     async def begin(self, turn: Turn) -> Run:
         """The turn's run, started unless its client_id has one.
 
-        Raises RunConflict, PersonSpeaks, EngineUnavailable.
+        Raises RunConflict, PersonSpeaks, EngineUnavailable, EngineBusy.
         """
         if self._closing:
             raise EngineUnavailable("the server is shutting down", remedy="try again in a moment")
@@ -127,8 +119,12 @@ class RunManager:
             raise EngineUnavailable(
                 "the server can't answer yet", remedy="wait for GET /readyz to answer 200"
             )
-        # Whoever asked may be gone by now; a run that was stored must be driven all the same.
-        return await asyncio.shield(self._begin(turn))
+        with self._admission.entering(turn, self._turns, len(self._live)):
+            # Whoever asked may be gone by now; a run that was stored must be driven all the same.
+            return await asyncio.shield(self._begin(turn))
+
+    def _turns(self) -> list[Turn]:
+        return [live.turn for live in self._live.values()]
 
     async def _begin(self, turn: Turn) -> Run:
         await self._close_left_over()
@@ -137,22 +133,45 @@ class RunManager:
             turn.client_id,
             turn.text,
             customer=turn.identity.customer,
-            opening=turn.opening,
+            opening=turn.opening(leased=self._workspace.store.leases is not None),
             replaces=turn.replaces,
         )
         if run.fresh:
             self._news.ring(turn.conversation)
-            live = _LiveRun(run, turn)
-            self._live[run.id] = live
-            live.task = asyncio.create_task(self._drive(live), name=f"run {run.id}")
-            self._expect_followers(live)
+            self._set_off(_LiveRun(run, turn))
         return run
+
+    def _set_off(self, live: _LiveRun) -> None:
+        self._live[live.run.id] = live
+        live.task = asyncio.create_task(self._drive(live), name=f"run {live.run.id}")
+        self._expect_followers(live)
+
+    async def take_over(self, run: Run, turn: Turn) -> None:
+        """Go on with a run that this server has the lease of."""
+        if run.id in self._live:
+            return
+        live = _LiveRun(run, turn, taken=True)
+        if self._bus is not None and await self._bus.marked(f"stop:{run.id}"):
+            live.stop()
+        log.info("run %s is taken over", run.id)
+        self._set_off(live)
+
+    def keep_only(self, mine: frozenset[str], since: frozenset[str]) -> None:
+        """Let go of the runs of `since` that are no longer this server's."""
+        for run_id in since - mine:
+            if (live := self._live.get(run_id)) is not None:
+                live.lost = True
+                live.stop()
+
+    @property
+    def live(self) -> frozenset[str]:
+        return frozenset(self._live)
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
         """The run's events. Close the generator when nobody listens any more."""
         live = self._live.get(run_id)
         if live is None:
-            async with aclosing(self._log.follow(run_id, after)) as events:
+            async with self._followed_elsewhere(run_id), aclosing(self._log.follow(run_id, after)) as events:
                 async for event in events:
                     yield event
             return
@@ -172,6 +191,42 @@ class RunManager:
         if live is not None and live.task is not None:
             live.stop()
             await asyncio.shield(live.task)
+        elif self._bus is not None:
+            await self._bus.mark(f"stop:{run_id}", 600)
+            self._bus.tell("stop", run=run_id)
+            async with aclosing(self._log.follow(run_id)) as events:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_SECONDS):
+                        async for _ in events:
+                            pass
+
+    def _stop_here(self, run_id: str) -> None:
+        if (live := self._live.get(run_id)) is not None:
+            live.stop()
+
+    @asynccontextmanager
+    async def _followed_elsewhere(self, run_id: str) -> AsyncIterator[None]:
+        """Tells the run's own server that somebody listens here."""
+        if self._bus is None:
+            yield
+            return
+        telling = asyncio.create_task(self._tell_followed(self._bus, run_id))
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    async def _tell_followed(self, bus: Bus, run_id: str) -> None:
+        while True:
+            await bus.mark(f"followed:{run_id}", self._idle_seconds)
+            await asyncio.sleep(self._idle_seconds / 3)
+
+    async def _idle(self, live: _LiveRun) -> None:
+        """Nobody follows here for a while; stop unless somebody does elsewhere."""
+        if self._bus is not None and await self._bus.marked(f"followed:{live.run.id}"):
+            self._expect_followers(live)
+        elif not live.followers:
+            live.stop()
 
     async def idle(self, conversation: str) -> None:
         """Wait until no run of this process is under way in a conversation."""
@@ -185,7 +240,9 @@ class RunManager:
         """Take no more runs, end those under way."""
         self._closing = True
         tasks = [live.task for live in self._live.values() if live.task]
+        leased = self._workspace.store.leases is not None
         for live in self._live.values():
+            live.lost = leased  # another server goes on with it
             live.stop(_CLOSING)
         if tasks:
             await asyncio.wait(tasks, timeout=5)
@@ -195,10 +252,17 @@ class RunManager:
         _cancel(live)
         if live.followers or live.run.id not in self._live:
             return
-        live.timer = asyncio.get_running_loop().call_later(self._idle_seconds, live.stop)
+        loop = asyncio.get_running_loop()
+        live.timer = loop.call_later(self._idle_seconds, lambda: self._ask_idle(live))
+
+    def _ask_idle(self, live: _LiveRun) -> None:
+        if self._bus is None:
+            live.stop()
+        else:
+            live.asking = asyncio.create_task(self._idle(live))
 
     async def _drive(self, live: _LiveRun) -> None:
-        meter = self._metrics.begin()
+        meter = self._metrics.begin(taken=live.taken)
         with tracing.run(live.run.id, meter, trusted=not TRUSTED.isdisjoint(live.turn.identity.roles)):
             await self._driven(live, meter)
 
@@ -207,6 +271,9 @@ class RunManager:
         deadline = asyncio.get_running_loop().call_later(self._run_seconds, live.stop, _TOO_LONG)
         try:
             await self._write(live, meter)
+            written = True
+        except LeaseLost:
+            log.warning("run %s is another server's by now", live.run.id)
             written = True
         except Exception as error:
             log.error("run %s could not be stored", live.run.id, exc_info=error)
@@ -244,13 +311,15 @@ class RunManager:
         """Store the run's events, up to the last one. Never cancelled: only the making of events is."""
         turn = live.turn
         state = await self._state(turn, live.run.id)
-        async with aclosing(_until(live.stopped, self._reply(turn, state))) as ready:
+        events_made = self._rest(live, state) if live.taken else self._reply(turn, state)
+        async with aclosing(_until(live.stopped, events_made)) as ready:
             async for events in ready:
                 last = next((at for at, event in enumerate(events) if event.type in TERMINAL), None)
                 await self._store(live, meter, events if last is None else events[: last + 1])
                 if last is not None:
                     return
-        await self._store(live, meter, [live.end()])
+        if not live.lost:
+            await self._store(live, meter, [live.end()])
 
     async def _store(self, live: _LiveRun, meter: RunMeter, events: Sequence[Event]) -> None:
         """What is ready goes into one transaction; the last event ends the run in it."""
@@ -274,14 +343,27 @@ class RunManager:
             before = with_persons_words(before, await store.runs_of(turn.conversation), said)
         return Conversation.fold(turn.conversation, before).with_messages(*turn.history)
 
+    async def _rest(self, live: _LiveRun, before: Conversation) -> AsyncGenerator[Event, None]:
+        """What is still to come of a run that another server began."""
+        stored = await self._workspace.store.events(live.run.id)
+        live.said = "".join(str(event.data["text"]) for event in stored if event.type == "delta")
+        async with aclosing(going_on(self._workspace.assistant, before, stored, live.turn)) as events:
+            async for event in self._closed(events):
+                yield event
+
     async def _reply(self, turn: Turn, state: Conversation) -> AsyncGenerator[Event, None]:
         """The assistant's events, with a last one whatever happens."""
+        wishes = {} if turn.packs is None else {"packs": turn.packs}
+        stream = self._workspace.assistant.reply(
+            state, turn.text, turn.identity, pinned=turn.pinned, system=turn.system, **wishes
+        )
+        async with aclosing(self._closed(cast(AsyncGenerator[Event, None], stream))) as events:
+            async for event in events:
+                yield event
+
+    async def _closed(self, stream: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         try:
-            wishes = {} if turn.packs is None else {"packs": turn.packs}
-            stream = self._workspace.assistant.reply(
-                state, turn.text, turn.identity, pinned=turn.pinned, system=turn.system, **wishes
-            )
-            async with aclosing(cast(AsyncGenerator[Event, None], stream)) as events:
+            async with aclosing(stream) as events:
                 async for event in events:
                     yield event
                     if event.type in TERMINAL:
@@ -302,7 +384,7 @@ def _cancel(live: _LiveRun) -> None:
 
 async def _until(stopped: asyncio.Event, events: AsyncIterator[Event]) -> AsyncGenerator[list[Event], None]:
     """The events until `stopped`, all that are ready at a time. A task of their own makes them: it alone is
-    cancelled."""
+    cancelled. An action begins once its event was taken."""
     queue: asyncio.Queue[Event | None] = asyncio.Queue()
     maker = asyncio.create_task(_make(cast(AsyncGenerator[Event, None], events), queue))
     stopping = asyncio.create_task(stopped.wait())
@@ -316,6 +398,8 @@ async def _until(stopped: asyncio.Event, events: AsyncIterator[Event]) -> AsyncG
             more = None not in found and not stopped.is_set()
             if (ready := [event for event in found if event is not None]) and not stopped.is_set():
                 yield ready
+            for _ in found:
+                queue.task_done()
     finally:
         stopping.cancel()
         maker.cancel()
@@ -328,5 +412,7 @@ async def _make(events: AsyncGenerator[Event, None], queue: asyncio.Queue[Event 
         async with aclosing(events) as source:
             async for event in source:
                 queue.put_nowait(event)
+                if event.type == "action" and event.data.get("status") == "started":
+                    await queue.join()  # what is done is known to be, whatever happens to this process
     finally:
         queue.put_nowait(None)

@@ -13,6 +13,7 @@ from senmon.errors import PackNotFound
 from senmon.messages import Event, Identity
 from senmon.server.address import Addresses
 from senmon.server.auth import Authenticator
+from senmon.server.bus import Bus
 from senmon.server.limits import Limits
 from senmon.server.metrics import Metrics
 from senmon.server.news import News
@@ -32,6 +33,7 @@ class Services:
     limits: Limits
     addresses: Addresses
     metrics: Metrics
+    bus: Bus | None = None
 
     @property
     def sites(self) -> SiteRegistry:
@@ -77,13 +79,13 @@ async def _visitor(request: Request, server: Server) -> Identity:
 
 async def _speaking_visitor(request: Request, server: Server) -> Identity:
     identity = await server.auth.visitor(request.headers)
-    server.limits.speak(identity, address_of(request, server))
+    await server.limits.speak(identity, address_of(request, server))
     return identity
 
 
 async def _caller(request: Request, server: Server) -> Identity:
     identity = await server.auth.caller(request.headers)
-    server.limits.speak(identity, address_of(request, server))
+    await server.limits.speak(identity, address_of(request, server))
     return identity
 
 

@@ -46,10 +46,10 @@ async def create_visitor(
     customer until it expires; with a class code and a nickname, as that pupil. Without a site key, a visitor
     token as Bearer also stays the same visitor.
     """
-    server.limits.arrive(address_of(request, server))
+    await server.limits.arrive(address_of(request, server))
     site = await _site(body, request, server)
     id = site.id if site else SITE
-    server.limits.enter(id)
+    await server.limits.enter(id)
     customer, seconds = None, None
     if body.customer is not None:
         customer, seconds = await server.auth.read_customer(body.customer, id, request.headers)
@@ -137,6 +137,6 @@ async def create_demo_customer(
     body: Annotated[DemoCustomerRequest, Body()] = DemoCustomerRequest(customer="demo"),
 ) -> CustomerToken:
     """A customer token such as the host's site would sign. Only with SENMON_DEMO, and only on loopback."""
-    server.limits.arrive(address_of(request, server))
+    await server.limits.arrive(address_of(request, server))
     token = server.auth.issue_demo_customer(body.customer, request.headers)
     return CustomerToken(customer_token=token.value, expires_in=token.expires_in)

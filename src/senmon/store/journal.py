@@ -18,7 +18,7 @@ from senmon.store.tables import conversation_events, conversations, handovers
 from senmon.store.webhooks import announce
 
 #: Statements of every turn, made once.
-_HELD = select(conversations.c.id).where(conversations.c.id == bindparam("of")).with_for_update()
+HELD = select(conversations.c.id).where(conversations.c.id == bindparam("of")).with_for_update()
 _FOLLOWING = select(func.coalesce(func.max(conversation_events.c.seq), 0) + 1).where(
     conversation_events.c.conversation == bindparam("of")
 )
@@ -77,7 +77,7 @@ async def record(
     """Add an entry inside the caller's transaction; its seq."""
     # Writers of other processes queue up here, or two would take one seq. SQLite has one writer anyway.
     if connection.dialect.name != "sqlite":
-        await connection.execute(_HELD, {"of": conversation})
+        await connection.execute(HELD, {"of": conversation})
     values = {
         "conversation": conversation,
         "of": conversation,

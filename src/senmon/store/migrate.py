@@ -8,15 +8,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from senmon.errors import StoreError
 
+#: Names the advisory lock among others of the same database.
+_STARTING = 0x73656E6D6F6E
 _FOLDER = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> None:
     """Run what is missing, inside the caller's transaction. StoreError when the schema is from the future."""
+    if connection.dialect.name == "postgresql":  # several servers may start at once: the others wait here
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _STARTING})
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

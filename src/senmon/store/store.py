@@ -20,8 +20,9 @@ from senmon.store.belonging import admit, bind_customer
 from senmon.store.database import Database, parse_url
 from senmon.store.handovers import Handovers, belongs_to_person, open_handover
 from senmon.store.inbox import Inbox
-from senmon.store.journal import Journal, record
+from senmon.store.journal import HELD, Journal, record
 from senmon.store.keys import key_digest, new_key
+from senmon.store.leases import Leases
 from senmon.store.lock import StateLock
 from senmon.store.migrate import upgrade
 from senmon.store.opinions import Opinions
@@ -83,9 +84,12 @@ class Store:
     the customer) that it belongs to.
     """
 
-    def __init__(self, database: Database, lock: StateLock | None) -> None:
+    def __init__(self, database: Database, lock: StateLock | None, lease: float | None = None) -> None:
         self._database = database
         self._lock = lock
+        self._owner = secrets.token_hex(8)
+        #: Where several servers answer, and take each other's runs over.
+        self.leases = None if lease is None else Leases(database, self._owner, lease)
         self.sites = Sites(database)
         self.pupils = Pupils(database)
         self.refresh = RefreshTokens(database)
@@ -98,14 +102,14 @@ class Store:
         self.inbox = Inbox(database)
         self.staff = StaffAccounts(database)
         self.audit = Audit(database)
-        self._owner = secrets.token_hex(8)
 
     @classmethod
-    async def open(cls, target: str | Path, *, serving: bool = True) -> Store:
+    async def open(cls, target: str | Path, *, serving: bool = True, lease: float | None = None) -> Store:
         """`target`: a SQLAlchemy URL, a file, or a folder (its `senmon.db`).
 
         `serving` takes the state's lock and closes the runs that a dead server left; command-line tools
-        beside a running server pass False. Raises StateLocked, StoreError (newer schema), ConfigError.
+        beside a running server pass False. With `lease` (seconds; PostgreSQL only) the runs of a dead server
+        are left to be claimed. Raises StateLocked, StoreError (newer schema), ConfigError.
         """
         if isinstance(target, Path) and target.is_dir():
             target = target / "senmon.db"
@@ -115,8 +119,10 @@ class Store:
         try:
             async with database.writing() as connection:
                 await connection.run_sync(upgrade)
-            store = cls(database, lock)
-            if serving:
+            store = cls(database, lock, lease)
+            if store.leases is not None:
+                await store.leases.set_clock()
+            elif serving:
                 await store._close_orphans(everything=lock is not None)
         except BaseException:
             await database.close()
@@ -205,6 +211,8 @@ class Store:
         """
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         async with self._database.writing(quick=True) as connection:
+            if self.shared:  # two servers may be asked at once
+                await connection.execute(HELD, {"of": conversation})
             known = await one(connection, _KNOWN, {"of": conversation, "client_id": client_id})
             if known is not None:
                 if known["text_digest"] != digest:
@@ -239,7 +247,7 @@ class Store:
             "text_digest": digest,
             "state": "running",
             "owner": self._owner,
-            "lease_until": now() + LEASE,
+            "lease_until": self.leases.until() if self.leases else now() + LEASE,
             "created": now(),
         }
         try:
@@ -319,10 +327,12 @@ class Store:
     async def append_all(self, run_id: str, *more: Event, state: RunState | None = None) -> tuple[Event, ...]:
         """Store events as the run's next, together; `state` ends it with them. Committed when this returns.
 
-        Raises RunNotFound.
+        Raises RunNotFound, LeaseLost.
         """
         try:
             async with self._database.writing(quick=True) as connection:
+                if self.leases is not None:
+                    await self.leases.hold(connection, run_id)
                 last: int = (await connection.execute(_NEWEST, {"of": run_id})).scalar_one()
                 rows = [_event_values(run_id, last + at, event) for at, event in enumerate(more, 1)]
                 await connection.execute(_ADD, rows)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, SenmonError
 from senmon.messages import Identity
 from senmon.server.responses import BODY, errors_beside_text
-from senmon.server.runs import Turn
+from senmon.server.runturn import Turn
 from senmon.server.services import Server, Services
 from senmon.store.records import Run
 
