@@ -49,6 +49,7 @@ def compose() -> None:
         bench_loop,
         bench_scaling,
         bench_speed,
+        bench_trust,
         chatting,
         checking,
         classes,
@@ -95,7 +96,7 @@ def compose() -> None:
     app.add_typer(base.app, name="base", rich_help_panel="Machine")
     app.add_typer(corrections.app, name="corrections", rich_help_panel="Packs")
     speed = (bench_speed.serve, bench_speed.tune, bench_speed.overhead)
-    for measured in (*speed, bench_loop.loop, bench_scaling.scaling):
+    for measured in (*speed, bench_loop.loop, bench_scaling.scaling, bench_trust.trust):
         bench.app.command()(measured)
     app.add_typer(bench.app, name="bench", rich_help_panel="Machine")
     app.command(rich_help_panel="Machine")(doctor.doctor)
