@@ -28,9 +28,7 @@ def articles_as_asked(pack: Pack, learnt: Collection[str]) -> tuple[Article, ...
                 for article, request in _shown(line.record):
                     found[article].append(request)
     return tuple(
-        replace(one, questions=(*one.questions, *dict.fromkeys(found[one.id][-MOST:])))
-        if one.id in found
-        else one
+        replace(one, asked=tuple(dict.fromkeys(found[one.id][-MOST:]))) if one.id in found else one
         for one in pack.articles
     )
 

@@ -12,7 +12,8 @@ from senmon.packs.manifest import ActionSpec, PackManifest
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A knowledge article: Markdown with YAML front matter (`title`, `url`, `facts`, `answer`)."""
+    """A knowledge article: Markdown with YAML front matter (`title`, `url`, `facts`, `answer`). `asked` are
+    messages of visitors that it answers; no file has them."""
 
     id: str
     title: str
@@ -21,6 +22,7 @@ class Article:
     facts: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     answer: str = ""
+    asked: tuple[str, ...] = ()
 
     def passage(self, score: float = 1.0) -> Passage:
         return Passage(self.id, self.title, self.text, self.url, score, self.facts, self.answer)
