@@ -6,6 +6,7 @@ The words are held out: no example, visitor or correction has them.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +58,7 @@ async def corrected(store: Store, home: Path, folder: Path, asks: Sequence[Ask])
 
 
 def test_corrections_teach_and_a_rollback_unlearns(tmp_path: Path) -> None:
-    folder = write_club(tmp_path / "packs" / NAME, seed=1, each=8, only=INTENTS)
+    folder = write_club(tmp_path / "packs" / NAME, seed=1, each=10, only=INTENTS)
     base = resolve("embedded")
     settings = Settings(
         home=tmp_path / "home", packs=(folder.parent,), device="cpu", threads=1, rate_limit_per_minute=0
@@ -93,14 +94,17 @@ def test_corrections_teach_and_a_rollback_unlearns(tmp_path: Path) -> None:
     asyncio.run(first())
     Shelf(workspace, base.digest).build()
     former = workspace.adapters.promoted(NAME)
-    exam = ours(held_out(2, 3, 5))
+    exam = ours(held_out(2, 4, 6))
     with serving(workspace) as site:
 
         def serve(version: str) -> None:
-            """Ask until the server has noticed by itself."""
-            for _ in range(600):
-                if ask_all(site.url, exam[:1])[0].adapter == version[:12]:
+            """Wait until the server has noticed by itself."""
+            end = time.monotonic() + 120
+            while time.monotonic() < end:
+                adapter = workspace.catalog.packs[NAME].adapter
+                if adapter is not None and adapter.version == version:
                     return
+                time.sleep(0.1)
             raise AssertionError(f"{version} is not served")
 
         before = ask_all(site.url, exam)
