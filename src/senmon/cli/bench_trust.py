@@ -25,7 +25,9 @@ class PartName(StrEnum):
     adapters = "adapters"
     imports = "imports"
     messages = "messages"
+    tune = "tune"
     load = "load"
+    input = "input"
 
 
 def trust(
@@ -65,7 +67,7 @@ def trust(
 
 
 def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
-    from senmon.bench import trust_adapters, trust_import, trust_load, trust_messages
+    from senmon.bench import trust_adapters, trust_import, trust_input, trust_load, trust_messages, trust_tune
     from senmon.bench.trust import Row, Tell
 
     def load(effort: Effort, tell: Tell) -> list[Row]:
@@ -77,7 +79,9 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.adapters: trust_adapters.run,
         PartName.imports: trust_import.run,
         PartName.messages: trust_messages.run,
+        PartName.tune: trust_tune.run,
         PartName.load: load,
+        PartName.input: trust_input.run,
     }
 
 
