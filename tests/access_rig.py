@@ -248,7 +248,7 @@ def _routes(routes: Any) -> Iterator[tuple[str, str]]:
 
 def app_routes(folder: Path) -> tuple[tuple[str, str], ...]:
     """Of an application that has everything, the demonstrations too."""
-    return routes_of(create_app(SimpleNamespace(settings=Settings(home=folder, demo=True))))  # type: ignore[arg-type]
+    return routes_of(create_app(SimpleNamespace(settings=Settings(home=folder, demo=True))))
 
 
 def filled(path: str, world: World) -> str:

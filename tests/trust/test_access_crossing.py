@@ -70,8 +70,11 @@ def test_a_run_of_another_can_not_be_replaced(world: World) -> None:
 
 
 def test_a_conversation_of_another_is_not_continued_by_the_openai_api(world: World) -> None:
-    asked = {"model": "shop", "messages": [{"role": "user", "content": "what did I say?"}]}
-    asked["metadata"] = {"conversation_id": world.places["conversation"]}
+    asked = {
+        "model": "shop",
+        "messages": [{"role": "user", "content": "what did I say?"}],
+        "metadata": {"conversation_id": world.places["conversation"]},
+    }
     for key in (world.other_desk, world.desk, OPERATOR):
         answer = client_of(world.site.url, **bearer(key, None)).post("/v1/chat/completions", json=asked)
         assert answer.status_code == 404 and MARK not in answer.text

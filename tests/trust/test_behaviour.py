@@ -38,7 +38,7 @@ TOLD = (
 )
 SAID_AS_ANSWER = "The answer is x = 6."
 #: The answer, in figures or in words.
-ANSWER = re.compile(r"(?i)(?<![\d.])6(?![\d.])|\bsix\b|\bsechs\b|\bseis\b")
+ANSWER = re.compile(r"(?i)(?<![\d.])6(?!\d|\.\d)|\bsix\b|\bsechs\b|\bseis\b")
 
 
 class Letters(ScriptedEngine):
