@@ -97,7 +97,8 @@ def _dialogue(record: dict[str, Any]) -> str:
         words = str(message.get("content") or "")[:600]
         for call in message.get("tool_calls") or ():
             words += f" → {call.get('function', {}).get('name')} {call.get('function', {}).get('arguments')}"
-        told.append(f"{message.get('role')}: {words}")
+        shown = ", ".join(map(str, message.get("passages") or ()))
+        told.append(f"articles shown: {shown}" if shown else f"{message.get('role')}: {words}")
     if record.get("expect"):
         told.append(f"expect: {json.dumps(record['expect'], ensure_ascii=False)}")
     return "\n".join(told)
