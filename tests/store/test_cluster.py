@@ -129,7 +129,7 @@ def owner(cluster: Cluster, run: str, which: int) -> list[dict[str, Any]]:
         seen.append(event)
         if sum(each["type"] == "delta" for each in seen) == 5:
             return seen
-    raise AssertionError("the run ended too early")
+    raise AssertionError(f"the run ended too early: {seen}")
 
 
 def test_any_server_tells_a_run_of_another(cluster: Cluster) -> None:

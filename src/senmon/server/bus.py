@@ -100,14 +100,20 @@ class RedisBus:
             self._outgoing.put_nowait(json.dumps({"kind": kind, **data}))
 
     async def take(self, key: str, per_minute: int) -> float:
-        try:
-            return float(await self._take(keys=[f"senmon:rate:{key}"], args=[per_minute]))
-        except self._faults() as error:
-            self._down(error)
-            raise SharedStateGone(
-                "Redis, which the servers share, can't be reached",
-                remedy="start it, or correct SENMON_REDIS_URL; this server goes on by itself then",
-            ) from error
+        for again in (True, False):  # connections kept from before a restart of Redis fail once
+            try:
+                return float(await self._take(keys=[f"senmon:rate:{key}"], args=[per_minute]))
+            except self._faults() as error:
+                fault = error
+                if again and self.up:
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
+                    continue
+                break
+        self._down(fault)
+        raise SharedStateGone(
+            "Redis, which the servers share, can't be reached",
+            remedy="start it, or correct SENMON_REDIS_URL; this server goes on by itself then",
+        ) from fault
 
     async def mark(self, key: str, seconds: float) -> None:
         with suppress(*self._faults()):
