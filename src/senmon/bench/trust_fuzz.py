@@ -1,7 +1,7 @@
 """One reader, fed by atheris with whatever reaches new code.
 
-`python -m senmon.bench.trust_fuzz NAME SECONDS FOLDER` ends with 0 when nothing but the project's own errors came of it. In a process of its own: atheris changes what
-is imported, and ends the process.
+`python -m senmon.bench.trust_fuzz NAME SECONDS FOLDER` ends with 0 when nothing but the project's own errors
+came of it. In a process of its own: atheris changes what is imported, and ends the process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 SEEDS: dict[str, bytes] = {
     "csv": b'q,a\n"where, is it","here"\nwhen,now\n',
     "jsonl": b'{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}\n',
-    "pack": b"name: shop\ntitle: Shop\ndescription: A shop.\nlicence: Apache-2.0\nchecks: [{name: grounded}]\n",
+    "pack": b"name: shop\ntitle: Shop\ndescription: A shop.\nlicence: MIT\nchecks: [{name: grounded}]\n",
     "rasa": b'version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - hi\n    - hello [Tom](name)\n',
     "maths": rb"\frac{1}{2}x^2 + 3(x-1) = sqrt(4)",
 }
@@ -57,7 +57,7 @@ def readers(folder: Path) -> dict[str, Callable[[bytes], object]]:
 
 
 def main(name: str, seconds: int, folder: Path) -> None:
-    import atheris
+    import atheris  # type: ignore[import-untyped, unused-ignore]
 
     with atheris.instrument_imports(include=["senmon.dataset", "senmon.packs", "senmon.checks"]):
         read = readers(folder / "files")[name]

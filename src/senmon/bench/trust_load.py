@@ -73,7 +73,8 @@ async def open_loop(server: Served, rate: float, seconds: float, draw: random.Ra
             talk = free.pop() if free else await _begin(client)
             task = asyncio.create_task(_say(client, talk, f"m{number}", heard))
             tasks.add(task)
-            task.add_done_callback(lambda done, talk=talk: (tasks.discard(done), free.append(talk)))  # type: ignore[misc]
+            task.add_done_callback(tasks.discard)
+            task.add_done_callback(lambda _, talk=talk: free.append(talk))
             number += 1
         if tasks:
             await asyncio.wait(tasks)
