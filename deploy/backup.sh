@@ -1,8 +1,8 @@
 #!/bin/sh
 # One file with everything that a senmon must not lose, while it runs: the database, adapters, permissions.
 #   backup.sh FOLDER            SENMON_HOME and SENMON_DATABASE_URL as the server has them
-# Makes FOLDER/senmon-TIME.tar and FOLDER/senmon-TIME.tar.sha256, whole or not at all. The router is left out: a
-# start fits it again. Packs are yours: keep them where your code is. The file holds conversations: guard it.
+# Makes FOLDER/senmon-TIME.tar and FOLDER/senmon-TIME.tar.sha256, whole or not at all. The router and vectors are
+# left out: a start makes them again. Packs are yours: keep them where your code is. The file holds conversations: guard it.
 set -eu
 umask 077
 die() { echo "backup: $1" >&2; exit 1; }
@@ -42,14 +42,21 @@ END
     ;;
 esac
 
-# What is promoted first, then versions: they never change, and are there before they are promoted.
+# What says which version is promoted goes first, then versions: they are there before they are promoted.
 mkdir "$work/backup/home"
-copy() { (cd "$home" && find . "$@" -type f -print0) | tar -C "$home" --null -T - -cf - | tar -C "$work/backup/home" -xf -; }
-skip='-name *.lock -o -name *.sock -o -name *.tmp -o -name .*.*'
-set -f
-copy -path './senmon.db*' -prune -o -path ./router -prune -o \( $skip \) -o -size -64k
-copy -path './senmon.db*' -prune -o -path ./router -prune -o \( $skip \) -o -size +63k
-set +f
+copy() { # copy NAME TEST…: files of the home that pass the test
+  out=$work/$1.tar
+  shift
+  (cd "$home" && find . \( -path './senmon.db*' -o -path ./router -o -path ./vectors \) -prune \
+    -o \( -name '*.lock' -o -name '*.sock' -o -name '*.tmp' \) -o -type f \( "$@" \) -print0) >"$work/list"
+  status=0 # 1: a file grew meanwhile, such as a log. A file that is gone meanwhile is not missed.
+  tar -C "$home" --null --ignore-failed-read --warning=no-failed-read -T "$work/list" -cf "$out" || status=$?
+  [ "$status" -le 1 ] || die "files of $home can't be read"
+  tar -C "$work/backup/home" --skip-old-files -xf "$out"
+  rm "$out"
+}
+copy pointers -name promoted.json -o -name canary.json
+copy files -true
 
 (cd "$work/backup" && find . -type f ! -name SHA256SUMS -exec sha256sum {} + | sort -k 2 >SHA256SUMS)
 name=senmon-$(date -u +%Y%m%dT%H%M%SZ).tar
