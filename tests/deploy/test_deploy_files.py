@@ -138,7 +138,7 @@ def documents(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def built(folder: Path) -> list[dict[str, Any]]:
-    """What `kubectl kustomize` gives for the few things used here: resources, JSON patches, images, namespace."""
+    """What `kubectl kustomize` gives, for the few features used here."""
     plan = next(documents(folder / "kustomization.yaml"))
     assert set(plan) <= {"apiVersion", "kind", "namespace", "resources", "images", "patches"}
     found: list[dict[str, Any]] = []
@@ -200,7 +200,9 @@ def test_manifests_follow_the_schemas_of_kubernetes(overlay: str) -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_manifests_fit_each_other(overlay: str) -> None:
     manifests = built(KUBERNETES / "overlays" / overlay)
-    kinds = {kind: [one for one in manifests if one["kind"] == kind] for kind in {m["kind"] for m in manifests}}
+    kinds = {
+        kind: [one for one in manifests if one["kind"] == kind] for kind in {m["kind"] for m in manifests}
+    }
     (deployment,) = kinds["Deployment"]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     selectors = [deployment["spec"]["selector"]["matchLabels"], *(
@@ -232,7 +234,7 @@ def test_the_autoscaler_asks_for_a_figure_that_servers_have() -> None:
     assert [rule["name"]["as"] for rule in rules] == [name]
     from senmon.server.metrics import Metrics
 
-    assert f"# TYPE {name} gauge" in Metrics().text().decode()
+    assert f"# TYPE {name} gauge" in Metrics(dict).text().decode()
 
 
 # --- systemd
