@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
@@ -74,11 +75,15 @@ async def open_loop(server: Served, rate: float, seconds: float, draw: random.Ra
             task = asyncio.create_task(_say(client, talk, f"m{number}", heard))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
-            task.add_done_callback(lambda _, talk=talk: free.append(talk))
+            task.add_done_callback(partial(_freed, free, talk))
             number += 1
         if tasks:
             await asyncio.wait(tasks)
     return heard
+
+
+def _freed(free: list[Talk], talk: Talk, _: asyncio.Task[None]) -> None:
+    free.append(talk)
 
 
 def _client(server: Served, most: int) -> httpx.AsyncClient:
@@ -141,7 +146,7 @@ def measure(effort: Effort, tell: Tell) -> tuple[Sequence[Row], Overload]:
         with nursery(root / "many", [packs]) as born:
             many = _many(born, conversations)
         tell("load: overload")
-        with nursery(root / "over", [packs], delay=WORD, SENMON_LIVE_RUNS=str(PLACES)) as born:
+        with nursery(root / "over", [packs], delay=WORD, live_runs=PLACES) as born:
             rows, overload = _overload(born.server(), effort)
     return [many, *rows], overload
 

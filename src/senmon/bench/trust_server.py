@@ -78,13 +78,13 @@ class Nursery:
 
 
 @contextmanager
-def nursery(home: Path, packs: Sequence[Path], *, delay: float = 0.0, **settings: str) -> Iterator[Nursery]:
-    """`settings` are environment variables of the servers."""
-    command = [sys.executable, "-m", "senmon.cli.bench_trust_server", str(home), str(delay), *map(str, packs)]
-    environment = {**os.environ, "SENMON_LOG_LEVEL": "ERROR", **settings}
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
+def nursery(
+    home: Path, packs: Sequence[Path], *, delay: float = 0.0, live_runs: int = 1000
+) -> Iterator[Nursery]:
+    """`delay`: seconds of the engine for a word; `live_runs`: replies that a server has under way at most."""
+    words = (str(home), str(delay), str(live_runs), *map(str, packs))
+    command = [sys.executable, "-m", "senmon.cli.bench_trust_server", *words]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     begun = Nursery(process)
     try:
         yield begun

@@ -1,7 +1,8 @@
 """The servers of `senmon bench trust`: each line read forks one, so that a start after a kill is cheap.
 
 Everything is real but the engine, which says the same to everybody. Each line is answered with
-`{"pid", "address"}`. Arguments: the home, seconds that the engine takes for a word, then packs.
+`{"pid", "address"}`. Arguments: the home, seconds that the engine takes for a word, replies under
+way at once, then packs.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ class Slow(Workspace):
         return ScriptedEngine({"*": REPLY}, delay=self.delay, base_digest=self.base.digest)
 
 
-def main(home: Path, delay: float, packs: tuple[Path, ...]) -> None:
+def main(home: Path, delay: float, live_runs: int, packs: tuple[Path, ...]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who was killed is forgotten at once
     Slow.delay = delay
+    settings = Settings(
+        home=home, packs=packs, port=0, rate_limit_per_minute=0, live_runs=live_runs, log_level="ERROR"
+    )
     for _ in sys.stdin:
         if os.fork() == 0:
             try:
-                _serve(Settings(home=home, packs=packs, port=0, rate_limit_per_minute=0))
+                _serve(settings)
             finally:
                 os._exit(0)
 
@@ -64,4 +68,4 @@ def _serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), tuple(map(Path, sys.argv[3:])))
+    main(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), tuple(map(Path, sys.argv[4:])))
