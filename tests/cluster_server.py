@@ -77,7 +77,7 @@ def workspace_of(folder: Path, database: str, redis: str) -> ClusterWorkspace:
         home=folder / "home",
         database_url=database,
         redis_url=SecretStr(redis),
-        lease_seconds=1.0,
+        lease_seconds=2.0,
         rate_limit_per_minute=30,
         rate_limit_per_address=0,
     )
