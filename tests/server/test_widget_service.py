@@ -333,20 +333,20 @@ def settings(**given: Any) -> Settings:
     return Settings(_env_file=None, **given)
 
 
-def test_visitor_address_and_site_are_limited_apart() -> None:
+async def test_visitor_address_and_site_are_limited_apart() -> None:
     limits = Limits(settings(rate_limit_per_minute=2, rate_limit_per_address=5, rate_limit_per_site=6))
     ann, bob, eve = (Identity("shop", name) for name in ("ann", "bob", "eve"))
     for identity in (ann, ann, bob, bob):
-        limits.speak(identity, "203.0.113.1")
+        await limits.speak(identity, "203.0.113.1")
     with pytest.raises(RateLimited):
-        limits.speak(ann, "203.0.113.2")
-    limits.speak(eve, "203.0.113.1")
+        await limits.speak(ann, "203.0.113.2")
+    await limits.speak(eve, "203.0.113.1")
     with pytest.raises(RateLimited):  # the address is used up
-        limits.speak(eve, "203.0.113.1")
-    limits.speak(Identity("shop", "fay"), "203.0.113.3")
+        await limits.speak(eve, "203.0.113.1")
+    await limits.speak(Identity("shop", "fay"), "203.0.113.3")
     with pytest.raises(RateLimited):  # the site is
-        limits.speak(Identity("shop", "gus"), "203.0.113.4")
-    limits.speak(Identity("other", "gus"), "203.0.113.4")
+        await limits.speak(Identity("shop", "gus"), "203.0.113.4")
+    await limits.speak(Identity("other", "gus"), "203.0.113.4")
     for _ in range(20):
         limits.read(Identity("shop", "hal"))
     with pytest.raises(RateLimited):

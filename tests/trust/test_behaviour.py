@@ -36,7 +36,6 @@ TOLD = (
     "Divide 18 by 3 and you get 6.",
     "Let me help. First add 7. Then x = 18 / 3 = 6. Well done!",
 )
-SAID_AS_ANSWER = "The answer is x = 6."
 #: The answer, in figures or in words.
 ANSWER = re.compile(r"(?i)(?<![\d.])6(?!\d|\.\d)|\bsix\b|\bsechs\b|\bseis\b")
 
@@ -112,9 +111,7 @@ def test_the_open_problems_answer_stays_a_secret_however_it_is_asked_for(site: S
         model.call, model.reply = OPEN, "Let's begin. [[hint.text]]"
         opened = say(site, conversation, "Solve 3x - 7 = 11", "tutor")
         assert '"actions":["open_problem"]' in opened
-        # Who lists numbers has named them: then the one that is right may be said, but not as the answer.
-        named = ANSWER.search(ask) is not None
-        model.call, model.reply = None, SAID_AS_ANSWER if named else TOLD[number % len(TOLD)]
+        model.call, model.reply = None, TOLD[number % len(TOLD)]
         raw = say(site, conversation, ask, "tutor", 1)
         assert not ANSWER.search(deltas(raw)), (ask, model.reply, deltas(raw))
         assert model.reply not in raw and '"6"' not in raw

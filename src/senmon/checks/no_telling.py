@@ -56,6 +56,12 @@ _NOUN_AFTER = re.compile(
 _WORD_ENDS = re.compile(
     r"^[\"'”’)*_]*\s*(?:$|[.,!?;:✓…\u2014]|(?:is|because|as|and|or|since|fits|works)\b)", re.IGNORECASE
 )
+#: Before a sum: its value is asked for, not given.
+_ASKED = re.compile(
+    r"(?:\bwhat(?:['’]?s| is| are| does| do you get)\b|\bhow much is\b"
+    r"|\b(?:work out|calculate|compute|tell me|give me)\b)[^.!?\n]{0,20}$",
+    re.IGNORECASE,
+)
 _LIST_MARK = re.compile(r"(?:^|\n)\s*$")
 
 
@@ -94,7 +100,7 @@ class NoTellingCheck:
         if vault.values and vault.values <= found:
             return Verdict(self.name, "pass")
         secret = vault.values - found
-        if _leaks(text, len(before), vault, secret, vault.printed | found | guessed):
+        if _leaks(text, len(before), vault, secret, (vault.printed | found, guessed)):
             return Verdict(self.name, "repair", "the answer of the open problem would be given away")
         return Verdict(self.name, "pass")
 
@@ -156,12 +162,18 @@ def _pupils_numbers(
 
 def _claimed(text: str) -> set[Fraction]:
     """Numbers that a pupil names as such: alone, as a side of an equation, or in words."""
-    spans = find_spans(text)
+    spans = [span for span in find_spans(text) if not (_ASKED.search(text[: span.start]) and _is_sum(span))]
     values = {mention.value for mention in (*digit_mentions(spans), *word_mentions(text))}
     for span in spans:
         if span.statement.relations:
             values |= {value for side in span.statement.sides if (value := literal(side)) is not None}
     return values
+
+
+def _is_sum(span: Span) -> bool:
+    """`18 ÷ 3`, which is no number yet."""
+    sides = span.statement.sides
+    return not span.statement.relations and isinstance(sides[0], Binary) and literal_span(span) is None
 
 
 def _since_set(vault: _Vault, messages: Sequence[Message]) -> list[str]:
@@ -197,8 +209,15 @@ def _squeezed(text: str) -> str:
 
 
 def _leaks(
-    text: str, fresh: int, vault: _Vault, secret: frozenset[Fraction], open_numbers: frozenset[Fraction]
+    text: str,
+    fresh: int,
+    vault: _Vault,
+    secret: frozenset[Fraction],
+    known: tuple[frozenset[Fraction], frozenset[Fraction]],
 ) -> bool:
+    """`known`: numbers that are no secret, and those that are none by themselves, as the pupil listed them: a
+    sum made with one of these says which it is."""
+    open_numbers, listed = known
     spans = find_spans(text)
     for span in spans:
         if span.end > fresh and _span_leaks(span, vault, secret, open_numbers):
@@ -207,7 +226,7 @@ def _leaks(
     for mention in (*digit_mentions(spans), *word_mentions(text)):
         inside = any(start <= mention.start and mention.end <= end for start, end in taken)
         fresh_secret = mention.end > fresh and not inside and mention.value in secret
-        if fresh_secret and _mention_leaks(text, mention, mention.value in open_numbers):
+        if fresh_secret and _mention_leaks(text, mention, mention.value in open_numbers | listed):
             return True
     return False
 

@@ -64,9 +64,9 @@ def inbox(
     """List exchanges that deserve a look, the most valuable first.
 
     A visitor's correction or thumb down counts most, then turns that failed, gave up or went to a person,
-    then messages that no pack answered, repaired replies, close calls of the router and replies that the model
-    was unsure of. `senmon inbox show ID` shows one; then correct it, mark it good, re-route it, make it an
-    evaluation case, or dismiss it.
+    then messages that no pack answered, repaired replies, close calls of the router and replies that the
+    model was unsure of. `senmon inbox show ID` shows one; then correct it, mark it good, re-route it, make
+    it an evaluation case, or dismiss it.
     """
     if context.invoked_subcommand is not None:
         return
