@@ -327,6 +327,8 @@ async def test_a_number_of_another_shape_is_no_order_of_this_shop(pack: Pack) ->
         "Flat 3, 22B Baker Street, London NW1 6XE",
         "14 Lindenstrasse, Berlin",
         "7 Mill Lane, Thornby",
+        "7 Elm Street, Aske",
+        "5 High Street, Nottingham",
     ],
 )
 def test_addresses_of_many_forms_can_be_taken(pack: Pack, address: str) -> None:
