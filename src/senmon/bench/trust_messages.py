@@ -46,34 +46,34 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
             for number in range(effort.points):
                 tell(f"messages: kill {number + 1} of {effort.points}")
                 if number % 10 == 0:
-                    talks = [_begin(server) for _ in range(TALKS)]
-                _answered(server, talks[number % TALKS], f"answered {number}", again)
+                    talks = [begin(server) for _ in range(TALKS)]
+                answered(server, talks[number % TALKS], f"answered {number}", again)
                 _cut(server, talks, number, draw)
                 server = born.server()
-                with count.point(f"kill {number + 1}"), _client(server) as client:
+                with count.point(f"kill {number + 1}"), client_of(server) as client:
                     for talk in talks:
-                        acknowledged += _check(client, talk)
+                        acknowledged += check(client, talk)
     held = f"{acknowledged} messages were acknowledged; killed within {1000 * LATEST:.0f} ms of {TALKS} more"
     must(acknowledged >= effort.points, f"only {acknowledged} messages were acknowledged")
     return [count.row(held), again.row()]
 
 
-def _client(server: Served) -> httpx.Client:
+def client_of(server: Served) -> httpx.Client:
     return httpx.Client(base_url=server.address, timeout=30, trust_env=False)
 
 
-def _begin(server: Served) -> Talk:
-    with _client(server) as client:
+def begin(server: Served) -> Talk:
+    with client_of(server) as client:
         token = client.post("/v1/visitors").json()["token"]
         headers = {"Authorization": f"Bearer {token}"}
         return Talk(client.post("/v1/conversations", headers=headers).json()["conversation_id"], headers)
 
 
-def _answered(server: Served, talk: Talk, text: str, count: Count) -> None:
-    with count.point(text), _client(server) as client:
+def answered(server: Served, talk: Talk, text: str, count: Count) -> None:
+    with count.point(text), client_of(server) as client:
         body = {"client_id": text.replace(" ", "-"), "text": text, "pack": "shop"}
         for _ in range(200):
-            answer = client.post(_path(talk), json=body, headers=talk.headers)
+            answer = client.post(path_of(talk), json=body, headers=talk.headers)
             if answer.status_code != 409:
                 break
             time.sleep(0.05)
@@ -86,8 +86,8 @@ def _answered(server: Served, talk: Talk, text: str, count: Count) -> None:
 def _cut(server: Served, talks: Sequence[Talk], number: int, draw: random.Random) -> None:
     """A message in each conversation at once; the server dies meanwhile."""
     wait = draw.uniform(0, LATEST)
-    with _client(server) as client:  # made before: it takes longer than the message
-        threads = [threading.Thread(target=_send, args=(client, talk, f"cut {number}")) for talk in talks]
+    with client_of(server) as client:  # made before: it takes longer than the message
+        threads = [threading.Thread(target=send, args=(client, talk, f"cut {number}")) for talk in talks]
         for thread in threads:
             thread.start()
         time.sleep(wait)
@@ -96,11 +96,11 @@ def _cut(server: Served, talks: Sequence[Talk], number: int, draw: random.Random
             thread.join()
 
 
-def _send(client: httpx.Client, talk: Talk, text: str) -> None:
+def send(client: httpx.Client, talk: Talk, text: str) -> None:
     talk.sent = text
     try:
         body = {"client_id": text.replace(" ", "-"), "text": text, "pack": "shop"}
-        answer = client.post(_path(talk), json=body, headers=talk.headers)
+        answer = client.post(path_of(talk), json=body, headers=talk.headers)
         if answer.status_code == 202:
             talk.taken.append(text)
             client.get(f"/v1/runs/{answer.json()['run_id']}/events", headers=talk.headers)
@@ -108,7 +108,7 @@ def _send(client: httpx.Client, talk: Talk, text: str) -> None:
         return
 
 
-def _check(client: httpx.Client, talk: Talk) -> int:
+def check(client: httpx.Client, talk: Talk) -> int:
     """How many messages were acknowledged since the last time."""
     answer = client.get(f"/v1/conversations/{talk.id}", headers=talk.headers)
     must(answer.status_code == 200, f"{answer.status_code} {answer.text[:120]}")
@@ -125,5 +125,5 @@ def _check(client: httpx.Client, talk: Talk) -> int:
     return fresh
 
 
-def _path(talk: Talk) -> str:
+def path_of(talk: Talk) -> str:
     return f"/v1/conversations/{talk.id}/messages"

@@ -32,6 +32,13 @@ class Served:
             while _alive(self.pid):
                 time.sleep(0.002)
 
+    def is_dead(self, within: float) -> bool:
+        """Waits so long for its end."""
+        until = time.monotonic() + within
+        while _alive(self.pid) and time.monotonic() < until:
+            time.sleep(0.002)
+        return not _alive(self.pid)
+
     def memory(self) -> float:
         """Resident mebibytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
@@ -58,10 +65,12 @@ class Nursery:
         self._process = process
         self._born: list[Served] = []
 
-    def server(self) -> Served:
-        """A fresh one, answering."""
+    def server(self, *, dies_at: int = 0, before: bool = True, count: Path | None = None) -> Served:
+        """A fresh one, answering. `dies_at`: it kills itself at that commit of a transaction that writes,
+        right before or right after it. `count`: a file that grows by a byte for each such commit."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write("\n")
+        told = {"dies_at": dies_at, "before": before, "count": str(count) if count else ""}
+        self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:

@@ -1,7 +1,7 @@
 """The servers of `senmon bench trust`: each line read forks one, so that a start after a kill is cheap.
 
-Everything is real but the engine, which says the same to everybody. Each line is answered with
-`{"pid", "address"}`. Arguments: the home, seconds that the engine takes for a word, replies under
+Everything is real but the engine, which says the same to everybody. Each line says when the server is to kill
+itself (`{"dies_at", "before", "count"}`), and is answered with `{"pid", "address"}`. Arguments: the home, seconds that the engine takes for a word, replies under
 way at once, then packs.
 """
 
@@ -21,6 +21,7 @@ from senmon.engines.scripted import ScriptedEngine
 from senmon.server.app import create_app
 from senmon.server.serve import bind, make_server
 from senmon.settings import Settings
+from senmon.store.sqlite import Connection
 from senmon.workspace import Workspace
 
 #: Of Linux's `prctl`.
@@ -45,26 +46,50 @@ def main(home: Path, delay: float, live_runs: int, packs: tuple[Path, ...]) -> N
     settings = Settings(
         home=home, packs=packs, port=0, rate_limit_per_minute=0, live_runs=live_runs, log_level="ERROR"
     )
-    for _ in sys.stdin:
+    for line in sys.stdin:
         if os.fork() == 0:
             try:
-                _serve(settings)
+                _serve(settings, json.loads(line))
             finally:
                 os._exit(0)
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, told: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
     listener = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     def ready(_: str) -> None:
+        if told["dies_at"] or told["count"]:
+            _watch_commits(told["dies_at"], told["before"], told["count"])
         sys.stdout.write(json.dumps({"pid": os.getpid(), "address": address}) + "\n")
         sys.stdout.flush()
 
     server = make_server(create_app(Slow(settings)), ready)
     asyncio.run(server.serve(sockets=[listener]))
+
+
+def _watch_commits(dies_at: int, before: bool, count: str) -> None:
+    """From here on, what is written to SQLite is counted, and at one point it is this process's end."""
+    commit, done = Connection.commit, 0
+
+    async def watched(self: Connection) -> None:
+        nonlocal done
+        if not (self._writes and self.open.in_transaction):
+            return await commit(self)
+        done += 1
+        if count:
+            with open(count, "ab") as file:
+                file.write(b".")
+        if done == dies_at and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await commit(self)
+        if done == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+    Connection.commit = watched  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
