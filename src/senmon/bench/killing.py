@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from senmon.store.sqlite import Connection
+
 #: Seconds after which a child counts as stuck: a hang is a failure too.
 PATIENCE = 120
 CHANGES = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "os.link"})
@@ -80,6 +82,44 @@ def killed_within(work: Work, size: int) -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     return forked(work, limited)
+
+
+def killed_after(work: Work, seconds: float) -> int:
+    """`work`, killed with SIGKILL so many seconds after its start; 0 when it was faster."""
+
+    def alarmed() -> None:
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-4))
+
+    return forked(work, alarmed)
+
+
+def killed_at_commit(work: Work, commit: int, *, before: bool) -> int:
+    """`work`, killed with SIGKILL right before or right after its `commit`-th change of a SQLite database."""
+
+    def reached(count: int, early: bool) -> None:
+        if (count, early) == (commit, before):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return forked(work, lambda: watch_commits(reached))
+
+
+def watch_commits(reached: Callable[[int, bool], None]) -> None:
+    """From here on `reached` hears of each commit of this process that changes a SQLite database: its number,
+    and whether it is still to come."""
+    commit, count = Connection.commit, 0
+
+    async def watched(self: Connection) -> None:
+        nonlocal count
+        writing = self.writing
+        count += writing
+        if writing:
+            reached(count, True)
+        await commit(self)
+        if writing:
+            reached(count, False)
+
+    setattr(Connection, "commit", watched)  # noqa: B010 — of this process only, which ends soon
 
 
 def full_disk(size: int) -> None:

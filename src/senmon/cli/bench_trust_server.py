@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from senmon.bench.killing import watch_commits
 from senmon.cli.bench_server import REPLY
 from senmon.engines.scripted import ScriptedEngine
 from senmon.server.app import create_app
 from senmon.server.serve import bind, make_server
 from senmon.settings import Settings
-from senmon.store.sqlite import Connection
 from senmon.workspace import Workspace
 
 #: Of Linux's `prctl`.
@@ -62,7 +62,7 @@ def _serve(settings: Settings, told: dict[str, Any]) -> None:
 
     def ready(_: str) -> None:
         if told["dies_at"] or told["count"]:
-            _watch_commits(told["dies_at"], told["before"], told["count"])
+            watch_commits(lambda done, before: _note(told, done, before))
         sys.stdout.write(json.dumps({"pid": os.getpid(), "address": address}) + "\n")
         sys.stdout.flush()
 
@@ -70,26 +70,12 @@ def _serve(settings: Settings, told: dict[str, Any]) -> None:
     asyncio.run(server.serve(sockets=[listener]))
 
 
-def _watch_commits(dies_at: int, before: bool, count: str) -> None:
-    """From here on, what is written to SQLite is counted, and at one point it is this process's end."""
-    commit, done = Connection.commit, 0
-
-    async def watched(self: Connection) -> None:
-        nonlocal done
-        if not (self._writes and self.open.in_transaction):
-            return await commit(self)
-        done += 1
-        if count:
-            with open(count, "ab") as file:
-                file.write(b".")
-        if done == dies_at and before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        await commit(self)
-        if done == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return None
-
-    Connection.commit = watched  # type: ignore[method-assign]
+def _note(told: dict[str, Any], done: int, before: bool) -> None:
+    if told["count"] and before:
+        with Path(told["count"]).open("ab") as file:
+            file.write(b".")
+    if (done, before) == (told["dies_at"], told["before"]):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,11 @@ class Connection:
         self._quick = quick
 
     @property
+    def writing(self) -> bool:
+        """Whether it is in a transaction that writes."""
+        return self._writes and self.open.in_transaction
+
+    @property
     def at_once(self) -> bool:
         """Whether the next statement runs in the loop."""
         return self._quick and self.idle and (not self._writes or self.open.in_transaction)
@@ -118,7 +123,7 @@ class Connection:
 
     async def _end(self, end: Callable[[], None]) -> None:
         self._begin = ""
-        if self.idle and not (self._writes and self.open.in_transaction):
+        if self.idle and not self.writing:
             end()
         else:
             await self.run(end)
