@@ -12,5 +12,6 @@ from senmon.bench.trust import Effort
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_killed_tuning_goes_on_to_the_same_weights() -> None:
-    (row,) = trust_tune.run(Effort(points=2), lambda line: None)
-    assert row.points >= 2 and not row.failures, row.why
+    killed, ended = trust_tune.run(Effort(points=2), lambda line: None)
+    assert killed.points == 2 and ended.points, (killed, ended)
+    assert not killed.failures and not ended.failures, (killed.why, ended.why)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from senmon.bench.killing import changes_of, killed_before
+from senmon.bench.killing import changes_of, killed_after, killed_before
 from senmon.bench.tiny_base import make_tiny_base
 from senmon.bench.trust import Count, Effort, Row, Tell, must, workbench
 from senmon.dataset.loading import load_dataset
@@ -19,10 +20,13 @@ from senmon.tuning.tune import tune
 RECIPE = RecipeSpec(budget="full", step_tokens=256, epochs=1, evaluations=2, learning_rate=5e-3)
 #: How often one tuning is killed before it may end.
 KILLS = 10
+#: So often it is tried to kill, for each kill that is wanted: some tunings are faster.
+TRIES = 3
 
 
 def run(effort: Effort, tell: Tell) -> Sequence[Row]:
-    count = Count("tune", "tuning, killed before changes of its files: the same weights in the end")
+    killed = Count("tune", "tuning, killed before a change of its files or at a drawn time: it can be gone on with")
+    ended = Count("tune", "tunings that were killed end with the same weights, bit for bit")
     with workbench() as root:
         base = make_tiny_base(root / "base")
         pack = load_pack(scaffold("shop", root))
@@ -32,26 +36,29 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
             tune(pack, data, base=base, out=out, recipe=RECIPE, device="cpu")
 
         tell("tune: left alone")
+        begun = time.monotonic()
         total = changes_of(work, out)
+        seconds = time.monotonic() - begun
         whole, draw = _weights(out), effort.draw("tune")
-        left, ends = effort.points, 0
-        while left:
+        tries = 0
+        while killed.points < effort.points and tries < TRIES * effort.points:
             shutil.rmtree(out)
-            kills = min(KILLS, left)
-            tell(f"tune: {effort.points - left} of {effort.points} kills")
-            for _ in range(kills):
-                change = draw.randint(1, max(2, total // 3))
-                ended = killed_before(work, out, change)
-                if ended:  # else it was over before that change: no fault
-                    with count.point(f"change {change}"):
-                        must(ended < 0, f"a tuning that was killed can't be gone on with ({ended})")
-            left -= kills
-            ends += 1
-            with count.point("the end"):
+            for _ in range(min(KILLS, effort.points - killed.points)):
+                tell(f"tune: {killed.points} of {effort.points} kills")
+                tries += 1
+                point = draw.random()
+                if tries % 2:
+                    status = killed_before(work, out, 1 + int(point * max(2, total // 3)))
+                else:
+                    status = killed_after(work, point * seconds)
+                if status:  # else it was over before: no fault
+                    with killed.point(f"{'change' if tries % 2 else 'time'} {point:.3f}"):
+                        must(status < 0, f"a tuning that was killed can't be gone on with ({status})")
+            with ended.point("the end"):
                 must(killed_before(work, out, 0) == 0, "it can't be gone on with")
                 must(_weights(out) == whole, "other weights than without kills")
-    told = f"{count.points - ends} of them kills, up to {KILLS} in one tuning of {total} changes of files"
-    return [count.row(f"{told}; the others compare the ends")]
+    note = f"half each; up to {KILLS} kills in a tuning of {total} changes of files and {seconds:.1f} s"
+    return [killed.row(note), ended.row()]
 
 
 def _weights(out: Path) -> str:
