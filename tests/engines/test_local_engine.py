@@ -81,6 +81,20 @@ async def test_a_prefix_is_never_shared_across_adapters_and_one_token_is_recompu
     assert again.text == one.text != other.text
 
 
+async def test_a_prompt_that_parts_in_mid_block_takes_the_block_s_beginning(
+    make_engine: Make, adapters: tuple[Adapter, ...]
+) -> None:
+    warm, cold = make_engine(), make_engine(prefix_cache_tokens=0)
+    await reply(warm, ask(LONG, adapters[0]))
+    counts = set()
+    for ending in ("", " and", " and peas", " and some peas too"):
+        other = ask(f"{LONG[: len(LONG) // 2]}{ending} but no carrots", adapters[0])
+        found, plain = await reply(warm, other), await reply(cold, other)
+        assert found.text == plain.text
+        counts.add(found.usage.cached_tokens % 16)
+    assert counts != {0}
+
+
 async def test_the_prefix_cache_stays_within_its_tokens(make_engine: Make) -> None:
     engine = make_engine(prefix_cache_tokens=256)
     for index in range(4):

@@ -97,9 +97,9 @@ class Batch:
         if row is None:
             return None
         slot = len(self._rows)
-        for block in self._prefixes.find(row.job.space, row.pending):
-            self._model.slots.write(slot, len(row.ids), block)
-            row.ran(self._prefixes.block)
+        for block, count in self._prefixes.find(row.job.space, row.pending):
+            self._model.slots.write(slot, len(row.ids), block, count)
+            row.ran(count)
         row.cached = len(row.ids)
         return row
 

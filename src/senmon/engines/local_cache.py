@@ -7,6 +7,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ _GROWTH = 256
 #: Where keys lie turned, so many tokens' lie together.
 TILE = 64
 _IDLE_TOKENS = 4096
+#: Blocks behind one, the latest, in which a prompt's next tokens are looked for.
+_FOLLOWERS = 64
 
 
 #: Keys and values of some tokens, as they lie in a slot.
@@ -121,9 +124,11 @@ class SlotCache(Cache):  # type: ignore[misc]
         """A copy of tokens that lie in one tile, for `write`."""
         return self._keys_at(slot, start, stop).clone(), self._store[:, 1, slot, :, start:stop].clone()
 
-    def write(self, slot: int, start: int, block: Block) -> None:
-        keys, values = block
-        stop = start + values.shape[2]
+    def write(self, slot: int, start: int, block: Block, count: int) -> None:
+        """The first `count` tokens of a block."""
+        keys, values = block[0], block[1][:, :, :count]
+        keys = keys[..., :count] if self.shape.turned else keys[:, :, :count]
+        stop = start + count
         self.reserve(slot + 1, stop)
         self._keys_at(slot, start, stop).copy_(keys)
         self._store[:, 1, slot, :, start:stop] = values
@@ -166,44 +171,90 @@ class PrefixCache:
     """Blocks of keys and values by what led to them, least recently used out first.
 
     A block's key is a chain: digest(previous key, its tokens), begun from the adapter's version. LoRA
-    changes keys and values, so nothing is ever shared across adapters.
+    changes keys and values, so nothing is ever shared across adapters. Where a prompt leaves what is known in
+    mid-block, the block's beginning is used.
     """
 
     def __init__(self, tokens: int, *, block: int = 16) -> None:
         self.block = block
         self._limit = tokens // block
         self._blocks: OrderedDict[bytes, Block] = OrderedDict()
+        #: What follows each key: the next block's tokens by its own key, and what each key follows.
+        self._next: dict[bytes, dict[bytes, tuple[int, ...]]] = {}
+        self._before: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def find(self, space: str, ids: Sequence[int]) -> list[Block]:
-        """The longest known run of whole blocks at the start of `ids`, leaving at least one token over."""
+    def find(self, space: str, ids: Sequence[int]) -> list[tuple[Block, int]]:
+        """The longest known run at the start of `ids`, leaving at least one token over; of each block, how many
+        of its tokens: all but for the last one."""
         found: list[bytes] = []
+        last = _root(space)
         for key in self._chain(space, ids, (len(ids) - 1) // self.block):
             if key not in self._blocks:
                 break
             found.append(key)
+            last = key
+        part, count = self._begun(last, ids[len(found) * self.block : len(ids) - 1])
         # Ends first, so that a chain loses its end before its beginning.
         for key in reversed(found):
             self._blocks.move_to_end(key)
-        return [self._blocks[key] for key in found]
+        blocks = [(self._blocks[key], self.block) for key in found]
+        if part is not None:
+            self._blocks.move_to_end(part)
+            blocks.append((self._blocks[part], count))
+        return blocks
 
     def keep(self, space: str, ids: Sequence[int], slots: SlotCache, slot: int) -> None:
         """Keeps the whole blocks of a row whose keys and values for `ids` lie in `slot`."""
         keys = list(self._chain(space, ids, min(len(ids) // self.block, self._limit)))
+        before = _root(space)
         for index, key in enumerate(keys):
             if key not in self._blocks:
                 start = index * self.block
                 self._blocks[key] = slots.read(slot, start, start + self.block)
+                self._next.setdefault(before, {})[key] = tuple(ids[start : start + self.block])
+                self._before[key] = before
+            before = key
         for key in reversed(keys):
             self._blocks.move_to_end(key)
         while len(self._blocks) > self._limit:
-            self._blocks.popitem(last=False)
+            self._forget(self._blocks.popitem(last=False)[0])
+
+    def _begun(self, before: bytes, ids: Sequence[int]) -> tuple[bytes | None, int]:
+        """The block behind `before` that begins most as `ids` do, and for how many tokens."""
+        best, most = None, 0
+        for key, tokens in islice(reversed(self._next.get(before, {}).items()), _FOLLOWERS):
+            count = _alike(tokens, ids)
+            if count > most:
+                best, most = key, count
+        return best, most
+
+    def _forget(self, key: bytes) -> None:
+        before = self._before.pop(key)
+        followers = self._next[before]
+        del followers[key]
+        if not followers:
+            del self._next[before]
 
     def _chain(self, space: str, ids: Sequence[int], count: int) -> Iterator[bytes]:
-        key = hashlib.blake2b(space.encode("utf-8"), digest_size=16).digest()
+        key = _root(space)
         for index in range(count):
             tokens = array("q", ids[index * self.block : (index + 1) * self.block])
             key = hashlib.blake2b(key + tokens.tobytes(), digest_size=16).digest()
             yield key
+
+
+def _root(space: str) -> bytes:
+    return hashlib.blake2b(space.encode("utf-8"), digest_size=16).digest()
+
+
+def _alike(tokens: Sequence[int], ids: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    count = 0
+    for one, other in zip(tokens, ids, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count

@@ -45,7 +45,9 @@ def fits(model: Any) -> bool:
 class _Layer:
     before: Tensor
     qkv: Site
-    heads: Tensor | None
+    #: The norms' gains of queries and keys [groups, 1, head size], and the same turned by half a head.
+    gains: Tensor | None
+    rolled: Tensor | None
     out: Site
     behind: Tensor
     gate_up: Site
@@ -62,6 +64,10 @@ class LeanForward:
         self._size, self._eps = slots.shape.head_dim, float(config.rms_norm_eps)
         self._half = int(config.intermediate_size)
         self._scale = self._size**-0.5
+        # Queries and keys are treated alike; where they are as many, their gains are two rows, not one a head.
+        alike = self._queries == self._keys
+        self._groups = (2, self._queries) if alike else (self._queries + self._keys, 1)
+        self._small = torch.tensor(self._eps)
         self._names = {id(module): name for name, module in model.named_modules()}
         weights = sum(parameter.nbytes for parameter in model.parameters())
         onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
@@ -115,7 +121,7 @@ class LeanForward:
         """Hidden states of the last `wanted` tokens; all tokens' keys and values are written."""
         h = self._embedding[ids]
         for number, layer in enumerate(self._layers):
-            x = functional.rms_norm(h, h.shape[1:], layer.before, self._eps)
+            x = self._normed(h, layer.before)
             qkv = layer.qkv(x).view(len(x), -1, self._size)
             q, k, v = self._turned(layer, qkv, cos, sin)
             if number == len(self._layers) - 1 and wanted < len(x):
@@ -124,7 +130,7 @@ class LeanForward:
                     return h[:0]
                 q, h = q[-wanted:], h[-wanted:]
             h += layer.out(attend(number, q, k, v).reshape(len(h), -1))
-            x = functional.rms_norm(h, h.shape[1:], layer.behind, self._eps)
+            x = self._normed(h, layer.behind)
             both = layer.gate_up(x)
             h += layer.down(functional.silu(both[:, : self._half]).mul_(both[:, self._half :]))
         return h
@@ -132,12 +138,23 @@ class LeanForward:
     def _turned(self, layer: _Layer, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys normalised and rotated (Su et al. 2021, arXiv 2104.09864), values as they are."""
         both = qkv[:, : self._queries + self._keys]
-        if layer.heads is not None:
-            # Over few numbers each, the library's own norm is the slower one.
-            length = torch.linalg.vector_norm(both, dim=-1, keepdim=True)
-            both = (both * length.square_().div_(self._size).add_(self._eps).rsqrt_()).mul_(layer.heads)
-        both = torch.addcmul(both * cos, both.roll(self._size // 2, -1), sin)
-        return both[:, : self._queries], both[:, self._queries :], qkv[:, self._queries + self._keys :]
+        x = both.unflatten(1, self._groups)
+        if layer.gains is not None and layer.rolled is not None:
+            # A norm is one factor a head, and turning keeps it: gains go into the angles, the factor comes last.
+            cos, sin = cos[:, None] * layer.gains, sin[:, None] * layer.rolled
+            turned = torch.addcmul(x * cos, x.roll(self._size // 2, -1), sin).flatten(1, 2)
+            turned *= self._factor(both)
+        else:
+            turned = torch.addcmul(both * cos, both.roll(self._size // 2, -1), sin)
+        return turned[:, : self._queries], turned[:, self._queries :], qkv[:, self._queries + self._keys :]
+
+    def _normed(self, x: Tensor, gain: Tensor) -> Tensor:
+        return (x * self._factor(x)).mul_(gain)
+
+    def _factor(self, x: Tensor) -> Tensor:
+        """What makes the root mean square of the last dimension 1; three small steps, the library's norm is more."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return torch.addcmul(self._small, length, length, value=1 / x.shape[-1]).rsqrt_()
 
     def _attention(
         self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool = False
@@ -155,18 +172,20 @@ class LeanForward:
     def _logits(self, states: Tensor) -> Tensor:
         if not len(states):
             return states.new_zeros(0, self._head.height)
-        return self._head(functional.rms_norm(states, states.shape[1:], self._norm, self._eps))
+        return self._head(self._normed(states, self._norm))
 
     def _layer(self, layer: Any) -> _Layer:
         attention, mlp = layer.self_attn, layer.mlp
-        heads = None
+        gains = None
         if hasattr(attention, "q_norm"):
             q, k = attention.q_norm.weight, attention.k_norm.weight
-            heads = torch.cat([q.expand(self._queries, -1), k.expand(self._keys, -1)])
+            each = (self._queries // self._groups[1], self._keys // self._groups[1])
+            gains = torch.cat([q.expand(each[0], -1), k.expand(each[1], -1)])[:, None]
         return _Layer(
             before=layer.input_layernorm.weight,
             qkv=self._site([attention.q_proj, attention.k_proj, attention.v_proj]),
-            heads=heads,
+            gains=gains,
+            rolled=None if gains is None else gains.roll(self._size // 2, -1),
             out=self._site([attention.o_proj]),
             behind=layer.post_attention_layernorm.weight,
             gate_up=self._site([mlp.gate_proj, mlp.up_proj]),

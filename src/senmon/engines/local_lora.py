@@ -92,7 +92,7 @@ class LoraBank:
         """The same weights: here every linear has its own."""
         return weights
 
-    def activate(self, rows: Sequence[LoadedAdapter | None]) -> None:
+    def activate(self, rows: Sequence[LoadedAdapter | None], tokens: int = 1) -> None:
         """The next pass applies `rows[i]` to row i. Many tokens a row only with one row."""
         chosen = tuple(rows)
         if len(set(chosen)) == 1:

@@ -60,7 +60,7 @@ class SlotModel:
         Without `logits` there may be none [0, vocabulary].
         """
         count = len(ids)
-        self.bank.activate((adapter,))
+        self.bank.activate((adapter,), count)
         if self._lean is not None:
             return self._lean.extend(slot, ids, start, logits=logits)
         self.slots.aim_row(slot, start, count)

@@ -3,6 +3,8 @@
 One adapter for all rows: `z = x Aᵀ; y += z B`. Several: their matrices lie stacked, and each row sums the
 rows of its own adapter's matrices, weighted by its input (`local_bags`). A row pays for its own adapter only,
 rows need no order, and a new adapter is copied into the stack without touching the others.
+
+An adapter whose prompts come again and again gets weights of its own, W + B A, which long prompts run through.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ Weights = Mapping[str, tuple[Tensor, Tensor]]
 _KEPT = 32
 #: Up to so many rows a product with 16-bit weights is the faster one: fewer bytes come from memory.
 _FEW_ROWS = 64
+#: Prompts of so many tokens pay for an adapter's own weights; so much memory may they take.
+_WORTH, _MERGED_BYTES = 2_000, 320 << 20
+#: Adapters whose tokens are counted meanwhile.
+_COUNTED = 256
 #: What a 16-bit float may lose of a weight: half its finest step.
 _LOST = 2.0**-25
 
@@ -47,6 +53,25 @@ class Site:
             self._packed = torch.ops.mkldnn._reorder_linear_weight(self._weight)
             self._weight = self._weight.t().contiguous().t() if self._half is None else self._weight[:0]
         self.side: Side | None = None
+        #: This pass's weights in oneDNN's layout, an adapter's included, instead of the base's.
+        self.merged: Tensor | None = None
+
+    @property
+    def mergeable(self) -> bool:
+        return self._packed is not None
+
+    def merge(self, weights: Weights) -> Tensor:
+        """The base's weights plus an adapter's, for `merged`."""
+        if self._half is not None:
+            whole: Tensor = torch.ops.quantized.linear_unpack_fp16(self._half)[0]
+        else:
+            whole = self._weight.clone()
+        for name, part in zip(self.names, torch.split(whole, list(self.sizes)), strict=True):
+            if name in weights:
+                a, b = weights[name]
+                part.addmm_(b.T, a)
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(whole)
+        return packed
 
     @property
     def compact(self) -> bool:
@@ -64,8 +89,11 @@ class Site:
             linear.weight = nn.Parameter(part, requires_grad=False)
 
     def __call__(self, x: Tensor) -> Tensor:
+        if self.merged is not None:
+            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.merged, self._bias, "none", [], "")
+            return y
         if self._half is not None and len(x) <= _FEW_ROWS:
-            y: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._half)
+            y = torch.ops.quantized.linear_dynamic_fp16(x, self._half)
         elif self._packed is None or (len(x) == 1 and self._half is None):
             y = functional.linear(x, self._weight, self._bias)
         else:
@@ -208,6 +236,7 @@ class SiteBank:
         self._sides: OrderedDict[tuple[LoadedAdapter | None, ...], tuple[Side | None, ...]] = OrderedDict()
         self._places: dict[LoadedAdapter | None, int] = {}
         self._stacks = tuple(_Stack(site) for site in self._sites)
+        self._own = _OwnWeights(self._sites)
 
     def fuse(self, weights: Weights) -> Weights:
         """The same weights, the A of a site's linears side by side in one tensor."""
@@ -220,12 +249,15 @@ class SiteBank:
                 fused |= {name: (part, weights[name][1]) for name, part in zip(names, parts, strict=True)}
         return fused
 
-    def activate(self, rows: Sequence[LoadedAdapter | None]) -> None:
-        """The next pass applies `rows[i]` to row i; one entry holds for all rows."""
+    def activate(self, rows: Sequence[LoadedAdapter | None], tokens: int = 1) -> None:
+        """The next pass, of `tokens` tokens a row, applies `rows[i]` to row i; one entry holds for all rows."""
         chosen = tuple(rows)
         if len(set(chosen)) == 1:
             chosen = chosen[:1]
-        if chosen == self._active:
+        own = self._own.of(chosen[0], tokens) if len(chosen) == 1 else None
+        for site, merged in zip(self._sites, own or (None,) * len(self._sites), strict=True):
+            site.merged = merged
+        if chosen == self._active or own is not None:
             return
         sides = self._sides.pop(chosen, None) or self._made(chosen)
         self._sides[chosen] = sides
@@ -279,6 +311,39 @@ class SiteBank:
         self._sides.clear()
         self._places = {}
         self._stacks = tuple(_Stack(site) for site in self._sites)
+
+
+class _OwnWeights:
+    """The base's weights with one adapter in them, for adapters with many long prompts; by version.
+
+    A prompt then needs no products of the adapter's own. The least recently used make room.
+    """
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self._sites = sites
+        size = sum(4 * site.width * site.height for site in sites)
+        able = all(site.mergeable for site in sites)
+        self._most = _MERGED_BYTES // size if able and size else 0
+        self._kept: OrderedDict[str, tuple[Tensor, ...]] = OrderedDict()
+        self._tokens: OrderedDict[str, int] = OrderedDict()
+
+    def of(self, adapter: LoadedAdapter | None, tokens: int) -> tuple[Tensor, ...] | None:
+        """None where a product of its own is the better way: few tokens, or an adapter that is seldom asked."""
+        if adapter is None or tokens <= _FEW_ROWS or not self._most:
+            return None
+        name = adapter.version
+        if name not in self._kept:
+            self._tokens[name] = self._tokens.pop(name, 0) + tokens
+            if self._tokens[name] <= _WORTH:
+                if len(self._tokens) > _COUNTED:
+                    self._tokens.popitem(last=False)
+                return None
+            del self._tokens[name]
+            if len(self._kept) >= self._most:
+                self._kept.popitem(last=False)
+            self._kept[name] = tuple(site.merge(adapter.weights) for site in self._sites)
+        self._kept.move_to_end(name)
+        return self._kept[name]
 
 
 def _one(site: Site, weights: Weights) -> _One | None:
