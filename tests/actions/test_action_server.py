@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from rasakit import free_port, rasa_action_server
@@ -237,6 +239,19 @@ async def test_a_misbehaving_server_is_an_error(status: int, body: bytes, error:
     with http_server(lambda payload: (status, body)) as url, pytest.raises(error) as caught:
         await ActionServer().call(url, "x", TRACKER, {}, 2)
     assert "hunter2" not in str(caught.value)
+
+
+async def test_a_compressed_answer_is_not_unpacked() -> None:
+    """It was not asked for, and a few kilobytes could be gigabytes."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["accept-encoding"])
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(OK))
+
+    with pytest.raises(ActionFailed):
+        await ActionServer(httpx.MockTransport(answer)).call("http://actions/webhook", "x", TRACKER, {}, 2)
+    assert asked == ["identity"]
 
 
 async def test_a_slow_server_fails_in_time(folder: Path) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from senmon.actions.http_request import HttpRequest
-from senmon.actions.server import tls
+from senmon.actions.server import bounded, tls
 from senmon.errors import ActionFailed
 from senmon.packs.http_rules import is_private
 
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 #: (host, port) → addresses as text.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-MAX_BODY_BYTES = 256 * 1024
 RETRIES = 2
 PAUSES = (0.2, 0.8)
 #: Longer than this nobody waits in a chat.
@@ -144,7 +143,7 @@ class HttpClient:
                 request.method, url, headers=headers, content=request.body, extensions=names
             ) as response,
         ):
-            return _answer(response.status_code, await _read(response)), _wait(response)
+            return _answer(response.status_code, await bounded(response)), _wait(response)
 
     async def _addresses(self, name: str, request: HttpRequest, private: bool) -> Sequence[str]:
         host = request.host
@@ -201,18 +200,6 @@ def _at(url: str, address: str) -> str:
     parts = urlsplit(url)
     host = f"[{address}]" if ":" in address else address
     return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """Undecoded: a compressed answer was not asked for, and could be huge."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise httpx.DecodingError("a compressed answer")
-    body = bytearray()
-    async for piece in response.aiter_raw():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise httpx.DecodingError(f"more than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
 
 
 def _answer(status: int, body: bytes) -> HttpAnswer:

@@ -64,13 +64,22 @@ class ActionServer:
         client = httpx.AsyncClient(
             verify=tls(), timeout=timeout, trust_env=False, transport=self._transport, follow_redirects=False
         )
-        async with client, client.stream("POST", url, json=payload, headers=tracing.headers()) as response:
-            body = bytearray()
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > MAX_BODY_BYTES:
-                    raise httpx.DecodingError(f"more than {MAX_BODY_BYTES} bytes")
-            return response.status_code, bytes(body)
+        headers = {**tracing.headers(), "Accept-Encoding": "identity"}
+        async with client, client.stream("POST", url, json=payload, headers=headers) as response:
+            return response.status_code, await bounded(response)
+
+
+async def bounded(response: httpx.Response) -> bytes:
+    """The body, undecoded: a compressed answer was not asked for, and a few kilobytes of it could fill the
+    memory. Raises httpx.DecodingError when it is compressed or too large."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise httpx.DecodingError("a compressed answer")
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise httpx.DecodingError(f"more than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 def _read(name: str, status: int, body: bytes) -> Reply:
