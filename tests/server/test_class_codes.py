@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,62 +19,90 @@ from senmon.messages import Event, Identity
 from senmon.packs.manifest import ActionSpec
 from senmon.server.auth import _customer
 from senmon.server.class_codes import TRIES, ClassBook
+from senmon.store.store import Store
 from server_rig import Site
 
 SECRET = b"s" * 32
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> ClassBook:
-    return ClassBook(tmp_path, SECRET)
+async def store() -> AsyncIterator[Store]:
+    opened = await Store.open(":memory:")
+    yield opened
+    await opened.close()
 
 
-def test_a_code_and_a_nickname_make_a_pupil(book: ClassBook) -> None:
-    code = book.add("7a", days=10)
-    assert book.pupil(code, "Anna", "1.2.3.4") == "class:7a/anna"
-    assert book.pupil(code.lower().replace("-", " "), "  ANNA ", "1.2.3.4") == "class:7a/anna"
-    kept = book.path.read_text(encoding="utf-8")
-    assert code.replace("-", "") not in kept.replace("-", "") and len(book.codes()) == 1
+@pytest.fixture
+def book(store: Store) -> ClassBook:
+    return ClassBook(store.class_codes, SECRET)
+
+
+async def test_a_code_and_a_nickname_make_a_pupil(book: ClassBook) -> None:
+    code = await book.add("7a", days=10)
+    assert await book.pupil(code, "Anna", "1.2.3.4") == "class:7a/anna"
+    assert await book.pupil(code.lower().replace("-", " "), "  ANNA ", "1.2.3.4") == "class:7a/anna"
+    (kept,) = await book.codes()
+    assert code.replace("-", "") not in str(kept)
 
 
 @pytest.mark.parametrize("nickname", ["", "a/b", "x" * 30, "../7b/anna", "\x00", "=1+1"])
-def test_a_nickname_can_not_leave_its_class(book: ClassBook, nickname: str) -> None:
+async def test_a_nickname_can_not_leave_its_class(book: ClassBook, nickname: str) -> None:
+    code = await book.add("7a", days=10)
     with pytest.raises(RequestInvalid):
-        book.pupil(book.add("7a", days=10), nickname, "1.2.3.4")
+        await book.pupil(code, nickname, "1.2.3.4")
 
 
-def test_codes_end_by_time_and_by_the_teacher(tmp_path: Path) -> None:
+async def test_codes_end_by_time_and_by_the_teacher(store: Store) -> None:
     now = [datetime(2031, 1, 1, tzinfo=UTC)]
-    book = ClassBook(tmp_path, SECRET, clock=lambda: now[0])
-    first, other = book.add("7a", days=10), book.add("7b", days=30)
-    assert book.revoke("7b") == 1 and book.revoke("7b") == 0
+    book = ClassBook(store.class_codes, SECRET, clock=lambda: now[0])
+    first, other = await book.add("7a", days=10), await book.add("7b", days=30)
+    assert await book.revoke("7b") == 1 and await book.revoke("7b") == 0
     with pytest.raises(Unauthenticated):
-        book.pupil(other, "anna", "1.2.3.4")
-    assert book.pupil(first, "anna", "1.2.3.4")
+        await book.pupil(other, "anna", "1.2.3.4")
+    assert await book.pupil(first, "anna", "1.2.3.4")
     now[0] += timedelta(days=10)
     with pytest.raises(Unauthenticated):
-        book.pupil(first, "anna", "1.2.3.4")
+        await book.pupil(first, "anna", "1.2.3.4")
+    await book.add("7c", days=1)
+    assert [each.klass for each in await book.codes()] == ["7c"], "what has ended goes"
 
 
-def test_guessing_is_slowed_down_for_whoever_guesses(book: ClassBook) -> None:
-    code = book.add("7a", days=10)
+async def test_guessing_is_slowed_down_for_whoever_guesses(book: ClassBook) -> None:
+    code = await book.add("7a", days=10)
+    assert await book.pupil(code, "anna", "6.6.6.6")
     for _ in range(TRIES):
         with pytest.raises(Unauthenticated):
-            book.pupil("AAAAA-AAAAA", "anna", "6.6.6.6")
+            await book.pupil("AAAAA-AAAAA", "anna", "6.6.6.6")
     with pytest.raises(RateLimited):
-        book.pupil(code, "anna", "6.6.6.6")
-    assert book.pupil(code, "anna", "1.2.3.4")
+        await book.pupil(code, "anna", "6.6.6.6")
+    assert await book.pupil(code, "anna", "1.2.3.4")
 
 
-def test_another_server_s_codes_and_a_broken_file(book: ClassBook, tmp_path: Path) -> None:
-    code = book.add("7a", days=10)
+async def test_codes_of_another_server_are_worth_nothing(book: ClassBook, store: Store) -> None:
+    code = await book.add("7a", days=10)
     with pytest.raises(Unauthenticated):
-        ClassBook(tmp_path, b"t" * 32).pupil(code, "anna", "1.2.3.4")
+        await ClassBook(store.class_codes, b"t" * 32).pupil(code, "anna", "1.2.3.4")
     with pytest.raises(ConfigError, match="no name of a class"):
-        book.add("7A / B", days=1)
-    book.path.write_text("{", encoding="utf-8")
+        await book.add("7A / B", days=1)
+
+
+async def test_the_file_of_an_earlier_release_is_taken_in_once(
+    book: ClassBook, store: Store, tmp_path: Path
+) -> None:
+    code = await book.add("7a", days=10)
+    (kept,) = await book.codes()
+    moments = {"created": kept.created.isoformat(), "expires": kept.expires.isoformat()}
+    old = json.dumps([{"klass": "7a", "digest": kept.digest, **moments}])
+    await book.revoke("7a")
+    (tmp_path / "classes.json").write_text(old, encoding="utf-8")
+    assert [await book.take_in(tmp_path) for _ in range(2)] == [1, 0]
+    assert await book.pupil(code, "anna", "1.2.3.4") == "class:7a/anna"
+    (tmp_path / "classes.json").write_text(old, encoding="utf-8")  # killed before it was set aside
+    assert await book.take_in(tmp_path) == 1
+    assert await book.codes() == (kept,)
+    (tmp_path / "classes.json").write_text("{", encoding="utf-8")
     with pytest.raises(ConfigError, match="damaged"):
-        book.codes()
+        await book.take_in(tmp_path)
 
 
 async def test_a_pupil_is_no_verified_customer(tmp_path: Path) -> None:
@@ -104,8 +133,8 @@ def _with(value: Any, **changes: Any) -> Any:
 
 
 def test_from_the_code_to_the_teachers_table(site: Site) -> None:
-    home = site.workspace.settings.home
-    code = ClassBook(home, (home / "secret").read_bytes()).add("7c", days=10)
+    secret = (site.workspace.settings.home / "secret").read_bytes()
+    code = site.call(ClassBook(site.workspace.store.class_codes, secret).add("7c", days=10))
     refused = site.anonymous.post("/v1/visitors", json={"class_code": "AAAAA-AAAAA", "nickname": "bo"})
     assert refused.status_code == 401
     assert site.anonymous.post("/v1/visitors", json={"class_code": code, "nickname": "/"}).status_code == 422

@@ -39,7 +39,7 @@ async def test_empty_folder_is_migrated_to_the_declared_tables(tmp_path: Path) -
     engine = create_engine(f"sqlite:///{tmp_path / 'senmon.db'}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert context.get_current_revision() == "0005"
+        assert context.get_current_revision() == "0006"
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 

@@ -68,10 +68,19 @@ async def test_of_many_senders_one_gets_it_and_a_dead_one_lets_go(
     assert await store.webhooks.claim(6) == ()
     await store.webhooks.delivered(taken[0].id)
     # The others' sender died: after the lease they are anybody's, with the same key.
-    monkeypatch.setattr(webhooks, "now", lambda: taken[0].created + webhooks.LEASE * 3)
+    later = taken[0].created + webhooks.LEASE * 3
+    monkeypatch.setattr(webhooks, "moment", lambda _: asyncio.sleep(0, later))
     again = await store.webhooks.claim(10)
     assert {each.event for each in again} == {each.event for each in taken[1:]}
     assert {each.attempts for each in again} == {1}
+    # One that only slept says late that it failed; it arrived meanwhile, and is not sent once more.
+    await store.webhooks.delivered(again[0].id)
+    await store.webhooks.again(again[0].id, timedelta(0), "late", tried=1)
+    await store.webhooks.given_up(again[1].id, "late", tried=1)
+    monkeypatch.undo()
+    assert await store.webhooks.claim(10) == ()
+    counts = (await store.webhooks.counts()).values()
+    assert list(counts) == [{"delivered": 2, "waiting": 4}]
 
 
 async def test_deliveries_wait_are_given_up_and_tried_again(store: Store) -> None:

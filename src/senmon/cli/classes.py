@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.table import Table
@@ -17,7 +18,9 @@ from senmon.settings import Settings
 
 if TYPE_CHECKING:
     from senmon.server.class_codes import ClassBook
+    from senmon.store.store import Store
 
+T = TypeVar("T")
 app = typer.Typer(
     help="Class codes: pupils sign in with one and a nickname (docs/tutor.md). "
     "A running server takes every change at once.",
@@ -34,7 +37,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Make a code for a class and print it: once, only its hash is kept. Earlier codes stay good."""
-    code = _book().add(name, days)
+    code = _with_book(lambda book: book.add(name, days))
     words = f"The code of class {name}, good for {days} days: {code}"
     output.emit({"class": name, "code": code, "days": days}, Text(words), json=json)
 
@@ -42,7 +45,11 @@ def add(
 @app.command("list")
 def list_codes(json: Json = False) -> None:
     """The codes that are good or have ended lately: class, since when, until when."""
-    found = [{"class": c.klass, "created": c.created, "expires": c.expires} for c in _book().codes()]
+    codes = _with_book(lambda book: book.codes())
+    found = [
+        {"class": each.klass, "created": each.created.isoformat(), "expires": each.expires.isoformat()}
+        for each in codes
+    ]
     table = Table("class", "made", "ends")
     for each in found:
         table.add_row(each["class"], each["created"][:10], each["expires"][:10])
@@ -52,7 +59,7 @@ def list_codes(json: Json = False) -> None:
 @app.command()
 def revoke(name: Name, json: Json = False) -> None:
     """End every code of a class. Pupils who are in stay until their token ends (2 hours at most)."""
-    count = _book().revoke(name)
+    count = _with_book(lambda book: book.revoke(name))
     output.emit({"class": name, "revoked": count}, Text(f"{count} codes of class {name} ended."), json=json)
 
 
@@ -84,9 +91,16 @@ def mastery(
     output.emit(found.model_dump(), table if rows else nobody, json=json)
 
 
-def _book() -> ClassBook:
+def _with_book(work: Callable[[ClassBook], Awaitable[T]]) -> T:
     from senmon.server.class_codes import ClassBook
     from senmon.server.secret import load_secret
 
-    home = home_of(Settings.load())
-    return ClassBook(home, load_secret(home))
+    settings = Settings.load()
+    home = home_of(settings)
+
+    async def worked(store: Store) -> T:
+        book = ClassBook(store.class_codes, load_secret(home))
+        await book.take_in(home)
+        return await work(book)
+
+    return with_store(settings, worked)

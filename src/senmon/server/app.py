@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -110,6 +110,7 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             if bus is not None:
                 await bus.start()
             await _demand_keys(services)
+            await services.auth.classes.take_in(workspace.settings.home.expanduser().absolute())
         except Exception as error:
             # Whoever serves the application tells the operator; a traceback is for faults of ours only.
             app.state.failure = error
@@ -124,7 +125,7 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
         master = load_secret(home)
         courier = asyncio.create_task(Courier(workspace.store, workspace.settings, master).run())
         watching = asyncio.create_task(watch(workspace.store, home))
-        leasing = asyncio.create_task(keep_leases(workspace.store, services.runs))
+        leasing = asyncio.create_task(keep_leases(workspace.store, services.runs, bus))
         try:
             yield
         finally:
@@ -132,9 +133,6 @@ def _lifespan(workspace: Workspace, idle_seconds: float):  # type: ignore[no-unt
             for task in (courier, watching, leasing):
                 await stopped(task)
             await services.close()
-            if workspace.store.leases is not None:
-                with suppress(SenmonError):
-                    await workspace.store.leases.release()
             if bus is not None:
                 await bus.close()
             await workspace.stop()

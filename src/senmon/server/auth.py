@@ -61,7 +61,7 @@ class Authenticator:
         self._store = workspace.store
         self._secret = secret
         self.sites = SiteRegistry(workspace.store.sites, secret)
-        self.classes = ClassBook(workspace.settings.home, secret)
+        self.classes = ClassBook(workspace.store.class_codes, secret)
         self._key_digests = self._find_key_digests()
         self._host_keys = self._find_host_keys()
         self._metrics_digest = self._find_metrics_digest()

@@ -25,6 +25,8 @@ _WAITING = 1_000
 _BLOCK_MS = 1_000
 _RETRY_SECONDS = 0.5
 _TIMEOUT_SECONDS = 3.0
+#: For what is still to be told when a server stops.
+_LAST_SECONDS = 1.0
 #: A token bucket in Redis, by its own clock: tokens and when they were counted. Gives the seconds to wait.
 _TAKE = """
 local now = redis.call('TIME'); local t = now[1] + now[2] / 1e6
@@ -133,6 +135,10 @@ class RedisBus:
         self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive(last))]
 
     async def close(self) -> None:
+        """What was told before goes out, if it can."""
+        if self.up:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outgoing.join(), _LAST_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -151,6 +157,8 @@ class RedisBus:
             except self._faults() as error:
                 self._down(error)
                 await asyncio.sleep(_RETRY_SECONDS)
+            for _ in entries:
+                self._outgoing.task_done()
 
     async def _receive(self, last: str) -> None:
         while True:

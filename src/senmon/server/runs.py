@@ -54,6 +54,8 @@ class _LiveRun:
     asking: asyncio.Task[None] | None = None
     task: asyncio.Task[None] | None = None
     said: str = ""
+    #: Of the last event that is known to be stored: the opening, of a run begun here.
+    seq: int = 1
     #: Taken over from a server that fell silent.
     taken: bool = False
     #: Somebody else's by now: nothing is stored any more.
@@ -148,7 +150,7 @@ class RunManager:
 
     async def take_over(self, run: Run, turn: Turn) -> None:
         """Go on with a run that this server has the lease of."""
-        if run.id in self._live:
+        if run.id in self._live or self._closing:
             return
         live = _LiveRun(run, turn, taken=True)
         if self._bus is not None and await self._bus.marked(f"stop:{run.id}"):
@@ -236,8 +238,12 @@ class RunManager:
         if tasks:
             await asyncio.wait(tasks)
 
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
     async def close(self) -> None:
-        """Take no more runs, end those under way."""
+        """Take no more runs, end those under way; with leases, let go of them for other servers, at once."""
         self._closing = True
         tasks = [live.task for live in self._live.values() if live.task]
         leased = self._workspace.store.leases is not None
@@ -246,6 +252,17 @@ class RunManager:
             live.stop(_CLOSING)
         if tasks:
             await asyncio.wait(tasks, timeout=5)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        if (leases := self._workspace.store.leases) is None:
+            return
+        try:
+            await leases.release()
+        except SenmonError as error:
+            log.error("runs could not be handed over, their leases end by themselves: %s", error.code)
+        if self._bus is not None:
+            self._bus.tell("free")
 
     def _expect_followers(self, live: _LiveRun) -> None:
         """Start the clock when nobody follows."""
@@ -328,7 +345,8 @@ class RunManager:
                 live.said += str(event.data.get("text", ""))
         state = live.state_after(events[-1])
         with tracing.step("store", events=len(events)):
-            stored = await self._log.append(live.run.id, *events, state=state)
+            stored = await self._log.append(live.run.id, *events, state=state, after=live.seq)
+        live.seq = stored[-1].seq
         for event in stored:
             meter.saw(event)
             if event.type == "handoff":
@@ -346,6 +364,7 @@ class RunManager:
     async def _rest(self, live: _LiveRun, before: Conversation) -> AsyncGenerator[Event, None]:
         """What is still to come of a run that another server began."""
         stored = await self._workspace.store.events(live.run.id)
+        live.seq = stored[-1].seq if stored else 0
         live.said = "".join(str(event.data["text"]) for event in stored if event.type == "delta")
         async with aclosing(going_on(self._workspace.assistant, before, stored, live.turn)) as events:
             async for event in self._closed(events):

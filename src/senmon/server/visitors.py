@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
@@ -54,8 +53,8 @@ async def create_visitor(
     if body.customer is not None:
         customer, seconds = await server.auth.read_customer(body.customer, id, request.headers)
     elif body.class_code is not None:
-        address, sign_in = address_of(request, server), server.auth.classes.pupil
-        customer = await asyncio.to_thread(sign_in, body.class_code, body.nickname, address)
+        address = address_of(request, server)
+        customer = await server.auth.classes.pupil(body.class_code, body.nickname, address)
     elif site is not None and site.require_identity:
         raise identity_required()
     visitor, refresh = await _same_visitor(id, body, request, server)

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from senmon.errors import ConfigError, StoreError
@@ -21,6 +23,10 @@ _DRIVERS = {
 }
 #: Connections of a SQLite database: a thread each, kept. Whoever finds all in use waits.
 _CONNECTIONS = 5
+#: Of a server to PostgreSQL: so many are kept, so many more opened when all are in use.
+_KEPT, _MORE = 5, 10
+#: Before a server that can't be reached is given up.
+_CONNECT_SECONDS = 15
 _WAIT_SECONDS = 60.0
 
 
@@ -79,21 +85,42 @@ async def _as_store_error() -> AsyncIterator[None]:
     except DBAPIError as error:
         if type(error).__name__ == "IntegrityError":
             raise
-        raise StoreError(
-            f"the database failed ({type(error.orig).__name__})",
-            remedy="check disk space, permissions and locks",
-        ) from error
+        raise _failed(type(error.orig).__name__) from error
+    except (NoConnectionFree, OSError) as error:  # a server that can't be reached, TimeoutError too
+        raise _failed(type(error).__name__) from error
+    except Exception as error:
+        # What the driver says while it connects, such as "the database system is starting up".
+        if not type(error).__module__.startswith("asyncpg"):
+            raise
+        raise _failed(type(error).__name__) from error
+
+
+def _failed(why: str) -> StoreError:
+    return StoreError(
+        f"the database failed ({why})", remedy="check that it runs, its disk space, permissions and locks"
+    )
 
 
 def _make_engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         return _make_sqlite(url)
+    sizes = {"pool_size": _KEPT, "max_overflow": _MORE, "pool_timeout": _WAIT_SECONDS}
     try:
-        return create_async_engine(url, hide_parameters=True)
+        engine = create_async_engine(
+            url, hide_parameters=True, connect_args={"timeout": _CONNECT_SECONDS}, **sizes
+        )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigError(
             f"no driver for {url.drivername}", remedy="for PostgreSQL: pip install 'senmon[postgres]'"
         ) from error
+    event.listen(engine.sync_engine, "checkout", _on_checkout)
+    return engine
+
+
+def _on_checkout(connection: Any, *_: Any) -> None:
+    # Connections from before a restart of the server are known to be closed: another one is taken.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("closed by the server")
 
 
 def _make_sqlite(url: URL) -> AsyncEngine:

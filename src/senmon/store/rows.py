@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, select
+from sqlalchemy import Select, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.store.tables import sites, visitors
+
+_CLOCK = select(func.clock_timestamp())
 
 
 def new_id() -> str:
@@ -21,6 +23,14 @@ def new_id() -> str:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+async def moment(connection: AsyncConnection) -> datetime:
+    """The time by the database's clock, where it has one of its own: hosts' clocks differ."""
+    if connection.dialect.name == "sqlite":
+        return now()
+    told: datetime = (await connection.execute(_CLOCK)).scalar_one()
+    return told
 
 
 def values_of(record: Any) -> dict[str, Any]:
@@ -41,17 +51,19 @@ async def one(
 
 
 async def ensure_site(connection: AsyncConnection, site: str) -> None:
-    await _insert_if_missing(connection, sites, {"id": site})
+    await insert_if_missing(connection, sites, {"id": site}, created=now())
 
 
 async def ensure_visitor(connection: AsyncConnection, site: str, visitor: str) -> None:
     await ensure_site(connection, site)
-    await _insert_if_missing(connection, visitors, {"site": site, "id": visitor})
+    await insert_if_missing(connection, visitors, {"site": site, "id": visitor}, created=now())
 
 
-async def _insert_if_missing(connection: AsyncConnection, table: Table, key: dict[str, str]) -> None:
+async def insert_if_missing(
+    connection: AsyncConnection, table: Table, key: Mapping[str, str], **values: Any
+) -> None:
     """Also when another process inserts the same at this moment."""
     match = and_(*(table.c[name] == value for name, value in key.items()))
     if await one(connection, select(*table.primary_key.columns).where(match)) is None:
         insert = {"postgresql": postgresql.insert}.get(connection.dialect.name, sqlite.insert)
-        await connection.execute(insert(table).values(**key, created=now()).on_conflict_do_nothing())
+        await connection.execute(insert(table).values(**key, **values).on_conflict_do_nothing())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, RunNo
 from senmon.messages import Event, Identity
 from senmon.store.audit import Audit
 from senmon.store.belonging import admit, bind_customer
+from senmon.store.class_codes import ClassCodes
 from senmon.store.database import Database, parse_url
+from senmon.store.duties import Duties
 from senmon.store.handovers import Handovers, belongs_to_person, open_handover
 from senmon.store.inbox import Inbox
 from senmon.store.journal import HELD, Journal, record
 from senmon.store.keys import key_digest, new_key
-from senmon.store.leases import Leases
+from senmon.store.leases import Leases, lost
 from senmon.store.lock import StateLock
 from senmon.store.migrate import upgrade
 from senmon.store.opinions import Opinions
+from senmon.store.orphans import close_orphans
 from senmon.store.people import People
 from senmon.store.pupils import Pupils
 from senmon.store.records import (
@@ -44,7 +47,8 @@ from senmon.store.reviews import Reviews
 from senmon.store.rows import columns_of, ensure_site, ensure_visitor, new_id, now, one, values_of
 from senmon.store.sites import Sites
 from senmon.store.staff import StaffAccounts
-from senmon.store.tables import api_keys, conversations, events, runs, sites
+from senmon.store.standing import count_of, events_of, first_of_last, runs_of
+from senmon.store.tables import api_keys, conversations, events, runs, sites, visitors
 from senmon.store.told import Told, read_beside
 from senmon.store.webhooks import Webhooks
 
@@ -70,11 +74,6 @@ _RUNNING = select(runs).where(runs.c.conversation == bindparam("of"), runs.c.sta
 _NUMBER = select(func.coalesce(func.max(runs.c.number), 0) + 1).where(runs.c.conversation == bindparam("of"))
 _ADD_RUN = insert(runs).values(number=_NUMBER.scalar_subquery()).returning(runs)
 _CONVERSATIONS = select(*columns_of(conversations, ConversationRecord))
-_INTERRUPTED = {
-    "code": "interrupted",
-    "message": "The server stopped while it was answering.",
-    "remedy": "send the message again",
-}
 
 
 class Store:
@@ -90,6 +89,8 @@ class Store:
         self._owner = secrets.token_hex(8)
         #: Where several servers answer, and take each other's runs over.
         self.leases = None if lease is None else Leases(database, self._owner, lease)
+        self.duties = Duties(database, self._owner)
+        self.class_codes = ClassCodes(database)
         self.sites = Sites(database)
         self.pupils = Pupils(database)
         self.refresh = RefreshTokens(database)
@@ -123,7 +124,7 @@ class Store:
             if store.leases is not None:
                 await store.leases.set_clock()
             elif serving:
-                await store._close_orphans(everything=lock is not None)
+                await close_orphans(store, database, everything=lock is not None)
         except BaseException:
             await database.close()
             if lock:
@@ -158,7 +159,9 @@ class Store:
     ) -> ConversationRecord:
         """A new one, or this visitor's of the same `client_id`. `prechat`: what was asked before it."""
         async with self._database.writing() as connection:
+            await ensure_visitor(connection, identity.site, identity.visitor)
             if client_id is not None:
+                await self._one_at_a_time(connection, identity)
                 mine = conversations.c.site == identity.site, conversations.c.visitor == identity.visitor
                 query = _CONVERSATIONS.where(*mine, conversations.c.client_id == client_id)
                 if (known := await one(connection, query)) is not None:
@@ -183,12 +186,20 @@ class Store:
             .limit(1)
         )
         async with self._database.writing() as connection:
+            await ensure_visitor(connection, identity.site, identity.visitor)
+            await self._one_at_a_time(connection, identity)
             row = await one(connection, query)
             return (
                 ConversationRecord(**row)
                 if row
                 else await _insert_conversation(connection, identity, channel)
             )
+
+    async def _one_at_a_time(self, connection: AsyncConnection, identity: Identity) -> None:
+        """Two servers may be asked at once for what a visitor has one of."""
+        if self.shared:
+            mine = visitors.c.site == identity.site, visitors.c.id == identity.visitor
+            await connection.execute(select(visitors.c.id).where(*mine).with_for_update())
 
     # Runs
 
@@ -274,7 +285,7 @@ class Store:
     async def runs_of(self, conversation: str) -> tuple[Run, ...]:
         """The runs that make up what was said, in order: without replaced ones."""
         async with self._database.reading() as connection:
-            rows = (await connection.execute(_runs_of(conversation))).mappings().all()
+            rows = (await connection.execute(runs_of(conversation))).mappings().all()
         return tuple(_run(row) for row in rows)
 
     async def told(self, conversation: str, visitor: str | None, last: int | None = None) -> Told:
@@ -285,10 +296,10 @@ class Store:
             beside = await read_beside(connection, conversation, visitor)
             earlier, since = 0, 0
             if last is not None:
-                earlier = max(0, await connection.scalar(_count_of(conversation)) - last)
-                since = earlier and await connection.scalar(_first_of_last(conversation, last))
-            rows = (await connection.execute(_runs_of(conversation, since))).mappings().all()
-            found = await self._read(connection, _events_of(conversation, since))
+                earlier = max(0, await connection.scalar(count_of(conversation)) - last)
+                since = earlier and await connection.scalar(first_of_last(conversation, last))
+            rows = (await connection.execute(runs_of(conversation, since))).mappings().all()
+            found = await self._read(connection, events_of(conversation, since))
         return Told(tuple(_run(row) for row in rows), found, *beside).after(earlier)
 
     async def running(self, conversation: str) -> Run | None:
@@ -302,51 +313,53 @@ class Store:
         async with self._database.writing(quick=True) as connection:
             await connection.execute(_FINISH, _finishing(id, state))
 
-    async def _close_orphans(self, *, everything: bool) -> None:
-        """With the lock held, every running run is an orphan; without one, those whose lease is over."""
-        query = select(runs.c.id).where(runs.c.state == "running")
-        if not everything:
-            query = query.where(runs.c.lease_until < now())
-        async with self._database.reading() as connection:
-            orphans = (await connection.execute(query)).scalars().all()
-        for id in orphans:
-            last = (await self.events(id))[-1:]
-            if last and last[0].type == "done":  # the server died right after its last event
-                await self.finish_run(id, "done")
-                continue
-            if not last or last[0].type != "error":
-                await self.append(id, Event("error", data=_INTERRUPTED))
-            await self.finish_run(id, "failed")
-
     # Events
 
     async def append(self, run_id: str, event: Event) -> Event:
         """Store `event` as the run's next; committed when this returns. Raises RunNotFound."""
         return (await self.append_all(run_id, event))[0]
 
-    async def append_all(self, run_id: str, *more: Event, state: RunState | None = None) -> tuple[Event, ...]:
+    async def append_all(
+        self, run_id: str, *more: Event, state: RunState | None = None, after: int | None = None
+    ) -> tuple[Event, ...]:
         """Store events as the run's next, together; `state` ends it with them. Committed when this returns.
 
-        Raises RunNotFound, LeaseLost.
+        `after`: the seq before them, so that the same may be tried again when nobody knows whether it was
+        stored. Raises RunNotFound, LeaseLost.
         """
         try:
             async with self._database.writing(quick=True) as connection:
-                if self.leases is not None:
-                    await self.leases.hold(connection, run_id)
+                mine = self.leases is None or await self.leases.hold(connection, run_id, ended=bool(after))
                 last: int = (await connection.execute(_NEWEST, {"of": run_id})).scalar_one()
-                rows = [_event_values(run_id, last + at, event) for at, event in enumerate(more, 1)]
-                await connection.execute(_ADD, rows)
-                for event in more:
-                    if event.type == "handoff":
-                        conversation = select(runs.c.conversation).where(runs.c.id == run_id)
-                        found: str = (await connection.execute(conversation)).scalar_one()
-                        reason = str(event.data.get("reason", ""))
-                        await open_handover(connection, found, run=run_id, reason=reason)
-                if state is not None:
-                    await connection.execute(_FINISH, _finishing(run_id, state))
+                known = after is not None and last == after + len(more)
+                if known and after is not None:
+                    last = after
+                elif not mine:
+                    raise lost()
+                else:
+                    await self._insert(connection, run_id, last, more, state)
         except IntegrityError as error:
             raise _no_run(run_id) from error
         return tuple(event.at(run_id, last + at) for at, event in enumerate(more, 1))
+
+    async def _insert(
+        self,
+        connection: AsyncConnection,
+        run_id: str,
+        last: int,
+        more: Sequence[Event],
+        state: RunState | None,
+    ) -> None:
+        rows = [_event_values(run_id, last + at, event) for at, event in enumerate(more, 1)]
+        await connection.execute(_ADD, rows)
+        for event in more:
+            if event.type == "handoff":
+                conversation = select(runs.c.conversation).where(runs.c.id == run_id)
+                found: str = (await connection.execute(conversation)).scalar_one()
+                reason = str(event.data.get("reason", ""))
+                await open_handover(connection, found, run=run_id, reason=reason)
+        if state is not None:
+            await connection.execute(_FINISH, _finishing(run_id, state))
 
     async def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
         """The run's events with a seq above `after`, in order."""
@@ -355,7 +368,7 @@ class Store:
 
     async def conversation_events(self, id: str) -> tuple[Event, ...]:
         """The events of a conversation, run by run: what `Conversation.fold` takes. Without replaced runs."""
-        return await self._events(_events_of(id))
+        return await self._events(events_of(id))
 
     async def _events(self, query: Select[Any]) -> tuple[Event, ...]:
         async with self._database.reading() as connection:
@@ -431,29 +444,6 @@ def _no_run(id: str) -> RunNotFound:
     return RunNotFound(f"no run {id}", remedy="run ids come from POST /v1/conversations/{id}/messages")
 
 
-def _standing(conversation: str, since: int = 0) -> tuple[Any, ...]:
-    """Without replaced ones; `since`: the number of the first."""
-    return runs.c.conversation == conversation, runs.c.replaced.is_(None), runs.c.number >= since
-
-
-def _count_of(conversation: str) -> Select[Any]:
-    return select(func.count()).select_from(runs).where(*_standing(conversation))
-
-
-def _first_of_last(conversation: str, last: int) -> Select[Any]:
-    backwards = select(runs.c.number).where(*_standing(conversation)).order_by(runs.c.number.desc())
-    return backwards.offset(last - 1).limit(1)
-
-
-def _runs_of(conversation: str, since: int = 0) -> Select[Any]:
-    return select(runs).where(*_standing(conversation, since)).order_by(runs.c.number)
-
-
-def _events_of(conversation: str, since: int = 0) -> Select[Any]:
-    joined = select(events).join(runs, runs.c.id == events.c.run)
-    return joined.where(*_standing(conversation, since)).order_by(runs.c.number, events.c.seq)
-
-
 def _finishing(run_id: str, state: RunState) -> dict[str, Any]:
     return {"of": run_id, "state": state, "finished": now(), "lease_until": None}
 
@@ -481,7 +471,6 @@ async def _insert_conversation(
     client_id: str | None = None,
     prechat: Mapping[str, Any] | None = None,
 ) -> ConversationRecord:
-    await ensure_visitor(connection, identity.site, identity.visitor)
     made = ConversationRecord(
         new_id(), identity.site, identity.visitor, identity.customer, channel, now(), prechat
     )

@@ -146,6 +146,8 @@ runs = Table(
     Column("state", String(16), nullable=False),
     Column("owner", String(64)),
     Column("lease_until", Moment),
+    #: How often another server went on with it after its owner fell silent.
+    Column("taken", Integer, nullable=False, server_default="0"),
     _created(),
     Column("finished", Moment),
     #: Sent again, or otherwise: no longer part of what was said, though still stored.
@@ -344,4 +346,23 @@ outbox = Table(
     Index("ux_outbox_webhook_event", "webhook", "event", unique=True),
     Index("ix_outbox_state_due", "state", "due"),
     Index("ix_outbox_conversation", "conversation"),
+)
+
+#: What one server does for all that share the database: nobody else's until `due`.
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("due", Moment, nullable=False),
+)
+
+#: Of a class's code its keyed hash: with it and a nickname a pupil signs in.
+class_codes = Table(
+    "class_codes",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("klass", String(32), nullable=False),
+    _created(),
+    Column("expires", Moment, nullable=False),
 )

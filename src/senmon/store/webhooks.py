@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from senmon.errors import WebhookNotFound
 from senmon.store.database import Database
-from senmon.store.rows import columns_of, new_id, now, one, values_of
+from senmon.store.rows import columns_of, moment, new_id, now, one, values_of
 from senmon.store.tables import conversations, outbox, webhooks
 
 #: Who claims a delivery has so long to make it; then it is anybody's again.
@@ -104,32 +104,32 @@ class Webhooks:
     async def claim(self, most: int) -> tuple[Delivery, ...]:
         """What is due, oldest first: this caller's for LEASE. An attempt counts from here on, so that one
         that kills its sender is not tried for ever."""
-        due = outbox.c.state == "waiting", outbox.c.due <= now()
-        query = select(*columns_of(outbox, Delivery)).where(*due).order_by(outbox.c.due, outbox.c.created)
-        async with (
-            self._database.reading() as connection
-        ):  # most looks find nothing: no writer waits for them
+        async with self._database.reading() as connection:  # most looks find nothing: no writer waits
+            query = _due(await moment(connection))
             if (await connection.execute(query.limit(1))).first() is None:
                 return ()
         async with self._database.writing() as connection:
+            at = await moment(connection)
             found = [Delivery(**row) for row in (await connection.execute(query.limit(most))).mappings()]
             mine = []
             for each in found:
                 # By the time as well: on a server with several senders one alone gets it.
                 same = outbox.c.id == each.id, outbox.c.due == each.due
-                taken = update(outbox).where(*same).values(due=now() + LEASE, attempts=each.attempts + 1)
+                taken = update(outbox).where(*same).values(due=at + LEASE, attempts=each.attempts + 1)
                 if (await connection.execute(taken)).rowcount:
                     mine.append(each)
             return tuple(mine)
 
     async def delivered(self, id: str) -> None:
-        await self._end(id, state="delivered", due=None, note="")
+        await self._end(id, None, state="delivered", due=None, note="")
 
-    async def again(self, id: str, after: timedelta, note: str) -> None:
-        await self._end(id, state="waiting", due=now() + after, note=note)
+    async def again(self, id: str, after: timedelta, note: str, *, tried: int | None = None) -> None:
+        """`tried`: the attempts with this one. When somebody else has tried since, theirs counts."""
+        await self._end(id, tried, after=after, state="waiting", note=note)
 
-    async def given_up(self, id: str, note: str) -> None:
-        await self._end(id, state="given up", due=None, note=note)
+    async def given_up(self, id: str, note: str, *, tried: int | None = None) -> None:
+        """As `again`."""
+        await self._end(id, tried, state="given up", due=None, note=note)
 
     async def retry(self, webhook: str | None = None) -> int:
         """Try at once what waits or was given up; how many. Of one webhook, or of all and of Chatwoot."""
@@ -165,10 +165,21 @@ class Webhooks:
         async with self._database.writing() as connection:
             await connection.execute(delete(outbox).where(*old))
 
-    async def _end(self, id: str, **values: Any) -> None:
-        values["note"] = values["note"][:200]
+    async def _end(
+        self, id: str, tried: int | None, *, note: str, after: timedelta | None = None, **values: Any
+    ) -> None:
+        ending = update(outbox).where(outbox.c.id == id)
+        if tried is not None:
+            ending = ending.where(outbox.c.state == "waiting", outbox.c.attempts == tried)
         async with self._database.writing() as connection:
-            await connection.execute(update(outbox).where(outbox.c.id == id).values(**values))
+            if after is not None:
+                values["due"] = await moment(connection) + after
+            await connection.execute(ending.values(note=note[:200], **values))
+
+
+def _due(at: datetime) -> Select[Any]:
+    ready = outbox.c.state == "waiting", outbox.c.due <= at
+    return select(*columns_of(outbox, Delivery)).where(*ready).order_by(outbox.c.due, outbox.c.created)
 
 
 async def announce(

@@ -71,9 +71,9 @@ class Courier:
             await outbox.delivered(delivery.id)
         elif delivery.attempts + 1 >= TRIES:
             log.warning("%s was given up after %d tries: %s", delivery.event, TRIES, why)
-            await outbox.given_up(delivery.id, why)
+            await outbox.given_up(delivery.id, why, tried=delivery.attempts + 1)
         else:
-            await outbox.again(delivery.id, pause(delivery.attempts), why)
+            await outbox.again(delivery.id, pause(delivery.attempts), why, tried=delivery.attempts + 1)
 
     async def _sent(self, delivery: Delivery, request: HttpRequest) -> str:
         """Why it did not arrive; empty when it did. A redirect is not followed: it may lead anywhere."""
