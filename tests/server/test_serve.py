@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -42,6 +43,19 @@ def test_port_is_checked_before_anything_starts(make_workspace: Callable[..., Fa
 def test_bad_address() -> None:
     with pytest.raises(ConfigError, match=r"can't listen on 203\.0\.113\.1"):
         bind("203.0.113.1", 0)
+
+
+async def test_answers_are_sent_at_once() -> None:
+    """What a connection has to say does not wait for the other side's acknowledgement (40 ms on Linux)."""
+    accepted: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+
+    def come(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket"))
+
+    async with await asyncio.start_server(come, sock=bind("127.0.0.1", 0)) as server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
 
 
 def test_what_start_up_raised_comes_out(

@@ -95,7 +95,8 @@ def _url(listener: socket.socket) -> str:
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket. ConfigError says who has the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's waiting off only where the protocol is named; each answer would wait for it.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
