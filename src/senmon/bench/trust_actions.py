@@ -136,7 +136,10 @@ async def _tried(root: Path, effort: Effort, tell: Tell) -> Sequence[Row]:
             await asyncio.gather(*(_turn(assistant, name, count) for name in names))
             with left.point(f"round {number + 1}"):
                 await _nothing_left(before, first=number == 0)
-    return [count.row(f"{len(names) // 2} ways to be broken, as an action server and as a web service"), left.row()]
+    return [
+        count.row(f"{len(names) // 2} ways to be broken, as an action server and as a web service"),
+        left.row(),
+    ]
 
 
 @asynccontextmanager

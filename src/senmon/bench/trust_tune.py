@@ -25,7 +25,9 @@ TRIES = 3
 
 
 def run(effort: Effort, tell: Tell) -> Sequence[Row]:
-    killed = Count("tune", "tuning, killed before a change of its files or at a drawn time: it can be gone on with")
+    killed = Count(
+        "tune", "tuning, killed before a change of its files or at a drawn time: it can be gone on with"
+    )
     ended = Count("tune", "tunings that were killed end with the same weights, bit for bit")
     with workbench() as root:
         base = make_tiny_base(root / "base")

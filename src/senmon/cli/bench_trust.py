@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict
 from enum import StrEnum
@@ -25,7 +26,11 @@ class PartName(StrEnum):
     adapters = "adapters"
     imports = "imports"
     messages = "messages"
+    commits = "commits"
     tune = "tune"
+    improve = "improve"
+    actions = "actions"
+    engines = "engines"
     load = "load"
     input = "input"
 
@@ -50,6 +55,8 @@ def trust(
     from senmon.bench import trust as bench
     from senmon.bench.trust_report import HEADS, cells
 
+    # What is refused on purpose need not be read here.
+    logging.getLogger("senmon").addHandler(logging.NullHandler())
     effort = bench.Effort(points, seconds, size, seed)
     if quick:
         effort = bench.QUICK
@@ -67,8 +74,19 @@ def trust(
 
 
 def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
-    from senmon.bench import trust_adapters, trust_import, trust_input, trust_load, trust_messages, trust_tune
+    from senmon.bench import (
+        trust_actions,
+        trust_adapters,
+        trust_commits,
+        trust_engines,
+        trust_import,
+        trust_input,
+        trust_load,
+        trust_messages,
+        trust_tune,
+    )
     from senmon.bench.trust import Row, Tell
+    from senmon.cli import bench_trust_improve
 
     def load(effort: Effort, tell: Tell) -> list[Row]:
         rows, overload = trust_load.measure(effort, tell)
@@ -79,7 +97,11 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.adapters: trust_adapters.run,
         PartName.imports: trust_import.run,
         PartName.messages: trust_messages.run,
+        PartName.commits: trust_commits.run,
         PartName.tune: trust_tune.run,
+        PartName.improve: bench_trust_improve.run,
+        PartName.actions: trust_actions.run,
+        PartName.engines: trust_engines.run,
         PartName.load: load,
         PartName.input: trust_input.run,
     }

@@ -18,7 +18,14 @@ from typing import Any
 
 from senmon.adapters import AdapterStore
 from senmon.bases.catalog import EMBEDDED_PATH, BaseFiles, resolve
-from senmon.bench.killing import changes_of, forked, killed_after, killed_at_commit, killed_before, watch_commits
+from senmon.bench.killing import (
+    changes_of,
+    forked,
+    killed_after,
+    killed_at_commit,
+    killed_before,
+    watch_commits,
+)
 from senmon.bench.trust import Count, Effort, Row, Tell, must, workbench
 from senmon.bench.trust_adapters import write_adapter
 from senmon.dataset.loading import load_dataset
@@ -84,7 +91,9 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
         places = _measured(start, place, work)
         wanted = place.seen()
         must(len(wanted[0].splitlines()) == len(DECIDED) and wanted[1] != b"", "the improvement took nothing")
-        count = Count("improve", "improver killed: pack and adapter whole, old or new; each decision learnt once")
+        count = Count(
+            "improve", "improver killed: pack and adapter whole, old or new; each decision learnt once"
+        )
         draw = effort.draw("improve")
         for number in range(effort.points):
             if number % 10 == 0:
