@@ -54,6 +54,29 @@ def test_the_published_figures_come_out(encoder: Encoder) -> None:
     assert found == pytest.approx([0.695, 0.943, 0.257], abs=0.001)
 
 
+def test_the_lean_pass_is_the_library_s(encoder: Encoder, tmp_path: Path) -> None:
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40}
+    BertModel(BertConfig(**small, initializer_range=0.3)).save_pretrained(tmp_path)
+    shutil.copy(encoder.path / "tokenizer.json", tmp_path)
+    shutil.copy(encoder.path / "tokenizer_config.json", tmp_path)
+    texts = ["a lamp", "Where is my order? ¿Dónde está 📦", "", "so " * 300]
+    for folder in (encoder.path, tmp_path):
+        lean, library = embedding._load(folder), embedding._Library(folder)
+        assert isinstance(lean, embedding._Lean)
+        tokens = library.tokens(texts)
+        assert lean.tokens(texts) == tokens
+        for pooling in ("mean", "cls"):
+            found, expected = (embedding._pool(one, tokens, pooling, 2) for one in (lean, library))
+            assert np.allclose(found, expected, atol=1e-5)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"gelu"', '"relu"'), encoding="utf-8")
+    assert isinstance(embedding._load(tmp_path), embedding._Library)
+
+
 def test_no_texts_give_no_rows(encoder: Encoder) -> None:
     assert encoder.encode([]).shape == (0, encoder.dim)
 

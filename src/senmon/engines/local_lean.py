@@ -138,7 +138,7 @@ class LeanForward:
     def _turned(self, layer: _Layer, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys normalised and rotated (Su et al. 2021, arXiv 2104.09864), values as they are."""
         both = qkv[:, : self._queries + self._keys]
-        x = both.unflatten(1, self._groups)
+        x = both.view(len(both), *self._groups, self._size)
         if layer.gains is not None and layer.rolled is not None:
             # A norm is one factor a head, and turning keeps it: gains go into the angles, the factor comes last.
             cos, sin = cos[:, None] * layer.gains, sin[:, None] * layer.rolled

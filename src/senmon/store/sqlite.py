@@ -173,9 +173,13 @@ class Cursor:
         return self
 
     async def execute(self, statement: str, parameters: Any = ()) -> None:
-        await self._connection.run(
-            lambda: self._take(self._connection.begun().execute(statement, parameters))
-        )
+        def work() -> None:
+            self._take(self._connection.begun().execute(statement, parameters))
+
+        if self._connection.at_once:
+            work()
+        else:
+            await self._connection.run(work)
 
     async def executemany(self, statement: str, parameters: Any) -> None:
         begun = self._connection.begun

