@@ -122,7 +122,9 @@ def _packs(workspace: Workspace) -> Iterator[Finding]:
         state = workspace.permissions.state(pack)
         allowed = state in ("allowed", "no code")
         remedy = "" if allowed else f"read its code and addresses, then `senmon packs allow {pack.name}`"
-        yield Finding("pack", "ok" if allowed else "note", f"{pack.label}, its actions: {state}", remedy)
+        why = workspace.permissions.fault(pack)
+        told = f"{pack.label}, its actions: {state}{f' ({why})' if why and not allowed else ''}"
+        yield Finding("pack", "ok" if allowed else "note", told, remedy)
         yield from _variables(pack)
 
 

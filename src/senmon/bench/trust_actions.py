@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import resource
 import socket
 import threading
@@ -222,11 +221,16 @@ async def _held() -> tuple[int, int, int, int]:
     await asyncio.sleep(0)
     gc.collect()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return threading.active_count(), len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), peak
+    return (
+        threading.active_count(),
+        len(asyncio.all_tasks()),
+        len(list(Path("/proc/self/fd").iterdir())),
+        peak,
+    )
 
 
 async def _nothing_left(before: tuple[int, int, int, int], *, first: bool) -> None:
-    """What closes needs a moment. The first round may start threads that are kept: of names that are asked."""
+    """What closes needs a moment. The first round may start threads that are kept, for names of hosts."""
     kept = 8 if first else 0
     for _ in range(100):
         now = await _held()

@@ -32,6 +32,7 @@ class PartName(StrEnum):
     actions = "actions"
     engines = "engines"
     load = "load"
+    soak = "soak"
     input = "input"
 
 
@@ -83,10 +84,14 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         trust_input,
         trust_load,
         trust_messages,
+        trust_soak,
         trust_tune,
     )
     from senmon.bench.trust import Row, Tell
     from senmon.cli import bench_trust_improve
+    from senmon.settings import Settings
+
+    packs = tuple(folder.absolute() for folder in Settings().packs)
 
     def load(effort: Effort, tell: Tell) -> list[Row]:
         rows, overload = trust_load.measure(effort, tell)
@@ -103,6 +108,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.actions: trust_actions.run,
         PartName.engines: trust_engines.run,
         PartName.load: load,
+        PartName.soak: lambda effort, tell: trust_soak.run(packs, effort, tell),
         PartName.input: trust_input.run,
     }
 

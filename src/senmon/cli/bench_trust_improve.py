@@ -1,4 +1,4 @@
-"""Improvements that are killed: what reviewers decided is learnt once, the pack and what is served stay whole.
+"""Improvements that are killed: what reviewers decided is learnt once, pack and adapter stay whole.
 
 The candidate's weights are made before: what can go wrong while tuning is another part's.
 """
@@ -91,9 +91,7 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
         places = _measured(start, place, work)
         wanted = place.seen()
         must(len(wanted[0].splitlines()) == len(DECIDED) and wanted[1] != b"", "the improvement took nothing")
-        count = Count(
-            "improve", "improver killed: pack and adapter whole, old or new; each decision learnt once"
-        )
+        count = Count("improve", "improver killed: pack and adapter whole, old or new; decisions learnt once")
         draw = effort.draw("improve")
         for number in range(effort.points):
             if number % 10 == 0:

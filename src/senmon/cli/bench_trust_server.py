@@ -1,8 +1,8 @@
 """The servers of `senmon bench trust`: each line read forks one, so that a start after a kill is cheap.
 
-Everything is real but the engine, which says the same to everybody. Each line says when the server is to kill
-itself (`{"dies_at", "before", "count"}`), and is answered with `{"pid", "address"}`. Arguments: the home, seconds that the engine takes for a word, replies under
-way at once, then packs.
+Everything is real but the engine, which says the same to everybody. A line says when the server is to kill
+itself (`{"dies_at", "before", "count"}`), and is answered with `{"pid", "address"}`. Arguments: the home,
+seconds that the engine takes for a word, replies under way at once, then packs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from senmon.bench.killing import watch_commits
+from senmon.bench.trust_server import REAL
 from senmon.cli.bench_server import REPLY
 from senmon.engines.scripted import ScriptedEngine
 from senmon.server.app import create_app
@@ -39,22 +41,30 @@ class Slow(Workspace):
         return ScriptedEngine({"*": REPLY}, delay=self.delay, base_digest=self.base.digest)
 
 
-def main(home: Path, delay: float, live_runs: int, packs: tuple[Path, ...]) -> None:
+def main(home: Path, delay: str, live_runs: int, packs: tuple[Path, ...]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who was killed is forgotten at once
-    Slow.delay = delay
     settings = Settings(
-        home=home, packs=packs, port=0, rate_limit_per_minute=0, live_runs=live_runs, log_level="ERROR"
+        home=home,
+        packs=packs,
+        port=0,
+        demo=True,
+        rate_limit_per_minute=0,
+        live_runs=live_runs,
+        threads=1,
+        log_level="ERROR",
     )
+    make: Callable[[Settings], Workspace] = Workspace if delay == REAL else Slow
+    Slow.delay = 0.0 if delay == REAL else float(delay)
     for line in sys.stdin:
         if os.fork() == 0:
             try:
-                _serve(settings, json.loads(line))
+                _serve(make(settings), json.loads(line))
             finally:
                 os._exit(0)
 
 
-def _serve(settings: Settings, told: dict[str, Any]) -> None:
+def _serve(workspace: Workspace, told: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
     listener = bind("127.0.0.1", 0)
@@ -66,7 +76,7 @@ def _serve(settings: Settings, told: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps({"pid": os.getpid(), "address": address}) + "\n")
         sys.stdout.flush()
 
-    server = make_server(create_app(Slow(settings)), ready)
+    server = make_server(create_app(workspace), ready)
     asyncio.run(server.serve(sockets=[listener]))
 
 
@@ -79,4 +89,4 @@ def _note(told: dict[str, Any], done: int, before: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), tuple(map(Path, sys.argv[4:])))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), tuple(map(Path, sys.argv[4:])))

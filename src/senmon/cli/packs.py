@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from senmon.cli import output
+from senmon.cli import output, pack_keys
+from senmon.cli.plain_text import plain
 from senmon.errors import DataInvalid
 from senmon.settings import Settings, variable
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the pack, or its folder.")]
 
-app = typer.Typer(help="The packs there are, and which of them may run their actions.")
+app = typer.Typer(help="The packs there are, which of them may run their actions, and who vouches for them.")
+pack_keys.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -37,17 +39,26 @@ def list_packs(json: Json = False) -> None:
 
 
 @app.command()
-def allow(name: Name, json: Json = False) -> None:
+def allow(
+    name: Name,
+    author: Annotated[
+        str, typer.Option("--author", help="Whatever this trusted author signs, later versions too.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """Let the pack's actions run as they are now: its Python, and the addresses that it calls.
 
-    A changed line of code asks again, and so does another address, header or variable.
+    A changed line of code asks again, and so does another address, header or variable. With `--author` the
+    permission goes by their signature instead: a version that they signed later runs without asking, one that
+    was changed, or put back, does not.
     """
     workspace = _workspace()
     pack = workspace.pack(name)
-    workspace.permissions.allow(pack)
+    workspace.permissions.allow(pack, author)
     state = workspace.permissions.state(pack)
     calls = _calls(pack)
     data = {"pack": pack.name, "state": state, "code_digest": pack.code_digest, "calls": calls}
+    data["author"] = author or None
     words = Text(_allowed(pack, state, calls), no_wrap=True, overflow="ignore")
     output.emit(data, words, json=json)
 
@@ -104,7 +115,8 @@ def _list(json: bool) -> None:
     table = Table("pack", "version", "examples", "adapter", "actions")
     for row in rows:
         adapter = "released" if row["released_adapter"] else "—"
-        table.add_row(row["name"], row["version"], str(row["examples"] or "broken"), adapter, row["code"])
+        actions = f"{row['code']} ({row['author']})" if row["author"] else row["code"]
+        table.add_row(row["name"], row["version"], str(row["examples"] or "broken"), adapter, plain(actions))
     errors = [str(error) for error in found.errors]
     output.emit({"packs": rows, "errors": errors}, table, json=json)
     for error in () if json else errors:
@@ -127,4 +139,5 @@ def _row(pack: Pack, workspace: Workspace) -> dict[str, Any]:
         "problem": problem,
         "released_adapter": (pack.released_adapter / "adapter_config.json").is_file(),
         "code": workspace.permissions.state(pack),
+        "author": workspace.permissions.author(pack) or None,
     }

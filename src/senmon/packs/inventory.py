@@ -17,13 +17,16 @@ from senmon.packs.text_file import invalid
 
 MAX_FILES = 10_000
 MAX_BYTES = 200 * 1024 * 1024
+#: Vouches for the files, so it is none of them.
+SIGNATURE = "signature.json"
 #: Compiled code can't be reviewed and would run instead of the source that was allowed.
 COMPILED = frozenset({".pyc", ".pyd", ".so", ".pyo", ".dll", ".dylib"})
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The files of a folder, as sorted POSIX paths relative to `root`: no `adapter/`, nothing hidden."""
+    """The files of a folder, as sorted POSIX paths relative to `root`: no `adapter/`, no signature,
+    nothing hidden."""
 
     root: Path
     files: tuple[str, ...]
@@ -94,7 +97,8 @@ def _walk(root: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name for name in folders if name not in links and not _skipped(name, here == root)
         )
-        yield from (here / name for name in sorted([*files, *links]) if not name.startswith("."))
+        names = [name for name in (*files, *links) if here != root or name != SIGNATURE]
+        yield from (here / name for name in sorted(names) if not name.startswith("."))
 
 
 def _raise(error: OSError) -> None:
