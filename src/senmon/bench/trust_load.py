@@ -56,23 +56,23 @@ class Overload:
 async def talk_at_once(server: Served, count: int) -> Heard:
     """So many conversations, each with one message that streams, all under way together."""
     heard = Heard()
-    async with _client(server, 2 * count) as client:
-        talks = [await _begin(client) for _ in range(count)]
-        await asyncio.gather(*(_say(client, talk, "hello", heard) for talk in talks))
+    async with client_for(server, 2 * count) as client:
+        talks = [await begin(client) for _ in range(count)]
+        await asyncio.gather(*(say(client, talk, "hello", heard) for talk in talks))
     return heard
 
 
 async def open_loop(server: Served, rate: float, seconds: float, draw: random.Random) -> Heard:
     """`rate` messages a second for so long, answered or not; a conversation each."""
     heard, tasks = Heard(), set[asyncio.Task[None]]()
-    async with _client(server, 4000) as client:
-        talks = [await _begin(client) for _ in range(PLACES * (TIMES + 3))]
+    async with client_for(server, 4000) as client:
+        talks = [await begin(client) for _ in range(PLACES * (TIMES + 3))]
         end, number = time.perf_counter() + seconds, 0
         free = list(talks)
         while time.perf_counter() < end:
             await asyncio.sleep(draw.expovariate(rate))
-            talk = free.pop() if free else await _begin(client)
-            task = asyncio.create_task(_say(client, talk, f"m{number}", heard))
+            talk = free.pop() if free else await begin(client)
+            task = asyncio.create_task(say(client, talk, f"m{number}", heard))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             task.add_done_callback(partial(_freed, free, talk))
@@ -86,7 +86,7 @@ def _freed(free: list[Talk], talk: Talk, _: asyncio.Task[None]) -> None:
     free.append(talk)
 
 
-def _client(server: Served, most: int) -> httpx.AsyncClient:
+def client_for(server: Served, most: int) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
     return httpx.AsyncClient(base_url=server.address, timeout=120, limits=limits, trust_env=False)
 
@@ -94,15 +94,25 @@ def _client(server: Served, most: int) -> httpx.AsyncClient:
 Talk = tuple[str, dict[str, str]]
 
 
-async def _begin(client: httpx.AsyncClient) -> Talk:
+async def begin(client: httpx.AsyncClient) -> Talk:
+    """A conversation of a new visitor."""
     token = (await client.post("/v1/visitors")).json()["token"]
     headers = {"Authorization": f"Bearer {token}"}
     answer = await client.post("/v1/conversations", headers=headers)
     return answer.json()["conversation_id"], headers
 
 
-async def _say(client: httpx.AsyncClient, talk: Talk, text: str, heard: Heard) -> None:
-    body = {"client_id": text, "text": text, "pack": "shop"}
+async def say(
+    client: httpx.AsyncClient,
+    talk: Talk,
+    text: str,
+    heard: Heard,
+    *,
+    pack: str | None = "shop",
+    client_id: str = "",
+) -> None:
+    """One message, heard to its end."""
+    body = {"client_id": client_id or text, "text": text, "pack": pack}
     headers = {**talk[1], "Accept": "text/event-stream"}
     start = time.perf_counter()
     try:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from senmon.errors import ConfigError
 
-START_SECONDS = 180.0
+#: In place of the seconds for a word: the packs' own base and adapters.
+REAL = "real"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,13 @@ class Served:
         """Resident mebibytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
+    def files(self) -> int:
+        """Open ones, sockets among them."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def cpu(self) -> float:
         """CPU seconds so far."""
@@ -88,9 +96,9 @@ class Nursery:
 
 @contextmanager
 def nursery(
-    home: Path, packs: Sequence[Path], *, delay: float = 0.0, live_runs: int = 1000
+    home: Path, packs: Sequence[Path], *, delay: float | str = 0.0, live_runs: int = 1000
 ) -> Iterator[Nursery]:
-    """`delay`: seconds of the engine for a word; `live_runs`: replies that a server has under way at most."""
+    """`delay`: seconds of the engine for a word, or `REAL`; `live_runs`: replies at once at most."""
     words = (str(home), str(delay), str(live_runs), *map(str, packs))
     command = [sys.executable, "-m", "senmon.cli.bench_trust_server", *words]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -55,6 +55,7 @@ STATE: Mapping[str, tuple[str, str]] = {
     "senmon_disk_free_bytes": ("Free on the disk of SENMON_HOME.", ""),
     "senmon_disk_bytes": ("Size of that disk.", ""),
     "senmon_build_info": ("1; the version that runs.", "version"),
+    "senmon_tasks": ("Things under way in the server, waiting ones among them.", ""),
 }
 Read = dict[str, float | dict[str, float]]
 
@@ -71,7 +72,7 @@ class State:
     async def read(self, workspace: Workspace) -> None:
         """A store that can't be read leaves its figures out; `senmon_store_up` says so."""
         ready, checks = workspace.ready()
-        found: Read = {"senmon_build_info": {__version__: 1}}
+        found: Read = {"senmon_build_info": {__version__: 1}, "senmon_tasks": len(asyncio.all_tasks())}
         found |= _served(workspace, checks) if ready else {}
         try:
             found |= await _stored(workspace)
