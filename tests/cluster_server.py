@@ -1,6 +1,7 @@
-"""Server processes that share a database and Redis: `cluster_server.py FOLDER DATABASE REDIS COUNT`.
+"""Server processes that share a database and Redis: `cluster_server.py FOLDER DATABASE REDIS LEASES`.
 
-Imports once and forks; prints `PID URL` of each. The assistant is the real one over the scripted engine.
+LEASES are the seconds of each server's, with commas. Imports once and forks; prints `PID URL LEASE` of each.
+The assistant is the real one over the scripted engine.
 """
 
 from __future__ import annotations
@@ -72,16 +73,19 @@ def shop(folder: Path) -> ServedPack:
     return ServedPack(pack=pack, prefix=prefix_message(pack), knowledge=knowledge, checks=())
 
 
-def workspace_of(folder: Path, database: str, redis: str) -> ClusterWorkspace:
+def workspace_of(
+    served: ServedPack, folder: Path, database: str, redis: str, lease: float
+) -> ClusterWorkspace:
     settings = Settings(
         home=folder / "home",
         database_url=database,
         redis_url=SecretStr(redis),
-        lease_seconds=2.0,
+        lease_seconds=lease,
+        webhooks_private=True,
         rate_limit_per_minute=30,
         rate_limit_per_address=0,
     )
-    catalog = Catalog(packs={"shop": shop(folder)}, router=None)
+    catalog = Catalog(packs={"shop": served}, router=None)
     made = ClusterWorkspace(settings, catalog)  # type: ignore[arg-type]
     engine = ScriptedEngine(script, delay=0.012)
     made.assistant = Assistant(engine, ActionRunner(lambda pack: True), lambda: catalog)  # type: ignore[assignment]
@@ -90,15 +94,17 @@ def workspace_of(folder: Path, database: str, redis: str) -> ClusterWorkspace:
 
 async def serve_one(workspace: ClusterWorkspace) -> None:
     listener = bind("127.0.0.1", 0)
-    server = make_server(create_app(workspace), lambda url: print(os.getpid(), url, flush=True))
+    lease = workspace.settings.lease_seconds
+    server = make_server(create_app(workspace), lambda url: print(os.getpid(), url, lease, flush=True))
     await server.serve(sockets=[listener])
 
 
-def main(folder: str, database: str, redis: str, count: str) -> None:
-    workspace = workspace_of(Path(folder), database, redis)
-    for _ in range(int(count)):
+def main(folder: str, database: str, redis: str, leases: str) -> None:
+    served = shop(Path(folder))
+    for lease in leases.split(","):
         if os.fork() == 0:
             try:
+                workspace = workspace_of(served, Path(folder), database, redis, float(lease))
                 asyncio.run(serve_one(workspace))
             finally:
                 os._exit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -19,6 +20,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from senmon import tracing
+from senmon.actions.http_client import HttpClient
+from senmon.actions.http_request import HttpRequest
 from senmon.actions.runner import ActionRunner
 from senmon.actions.server import ActionServer
 from senmon.assistant import Assistant, Catalog, ServedPack
@@ -234,15 +237,29 @@ async def test_an_action_server_learns_whose_work_it_does(spans: Spans) -> None:
 
     def reply(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers.get("traceparent"))
-        return httpx.Response(200, json={"events": [], "responses": []})
+        return httpx.Response(200, content=body())
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield b'{"events": [], "responses": []}'
 
     server = ActionServer(httpx.MockTransport(reply))
-    with tracing.run("r1", None), tracing.step("act"):
+    client = HttpClient(
+        transport=httpx.MockTransport(reply), resolve=lambda *_: asyncio.sleep(0, ["127.0.0.1"])
+    )
+    declared = HttpRequest("GET", "http://shop.example/orders", {"Accept": "application/json"}, None, False)
+
+    async def both() -> None:
         await server.call("http://actions.example/webhook", "look", {"sender_id": "s"}, {}, 5)
-    await server.call("http://actions.example/webhook", "look", {"sender_id": "s"}, {}, 5)
+        await client.send("look", declared, private=True, timeout=5)
+
+    with tracing.run("r1", None), tracing.step("act"):
+        await both()
+    await both()
     (act,) = (span for span in spans(1) if span.name == "act")
-    assert sent[0] is not None and sent[1] is None
-    assert sent[0].startswith(f"00-{act.context.trace_id:032x}-{act.context.span_id:016x}-")
+    assert sent[2:] == [None, None], "what belongs to no turn names none"
+    for header in sent[:2]:
+        assert header is not None
+        assert header.startswith(f"00-{act.context.trace_id:032x}-{act.context.span_id:016x}-")
 
 
 class Collector(BaseHTTPRequestHandler):

@@ -6,10 +6,13 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +41,51 @@ def missing(why: str) -> None:
     pytest.skip(why)
 
 
+@dataclass
+class Postgres:
+    """A throwaway server on a socket of its own."""
+
+    folder: Path
+    programs: Path
+
+    @property
+    def root(self) -> str:
+        """Its URL, up to the database's name."""
+        return f"postgresql://senmon@/{{}}?host={self.folder}"
+
+    def run(self, *command: str) -> None:
+        # The server refuses to run as root.
+        before = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        program = str(self.programs / command[0])
+        done = subprocess.run(
+            [*before, program, "-D", str(self.folder / "data"), *command[1:]],
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
+        options += " -c shared_buffers=16MB"
+        self.run("pg_ctl", "-l", str(self.folder / "log"), "-w", "-o", options, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """As kill -9 does, and what it leaves goes by itself."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        family = subprocess.run(["pgrep", "-P", str(first)], capture_output=True, text=True, check=False)
+        os.kill(first, signal.SIGKILL)
+        for pid in (first, *map(int, family.stdout.split())):
+            while Path(f"/proc/{pid}").exists():
+                time.sleep(0.02)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a throwaway server on a socket of its own, up to the database's name."""
+def postgres_server() -> Iterator[Postgres]:
     programs = postgres_bin()
     if programs is None or sys.platform == "win32":
         missing("PostgreSQL is not here: apt-get install postgresql")
@@ -49,33 +94,28 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         import asyncpg  # noqa: F401
     except ImportError:
         missing("asyncpg is not here: pip install 'senmon[postgres]'")
-    # A socket's path is short; the server refuses to run as root.
+    # A socket's path is short.
     folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
     folder.chmod(0o755)
-    data, log = folder / "data", folder / "log"
-    before: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-        before = ["runuser", "-u", "postgres", "--"]
-
-    def run(*command: str) -> None:
-        done = subprocess.run([*before, *command], capture_output=True, text=True, cwd=folder, check=False)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-
-    options = (
-        f"-k {folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c shared_buffers=16MB"
-    )
+    server = Postgres(folder, programs)
     try:
-        run(str(programs / "initdb"), "-D", str(data), "-U", "senmon", "-A", "trust", "-N", "-E", "UTF8")
-        run(str(programs / "pg_ctl"), "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
+        server.run("initdb", "-U", "senmon", "-A", "trust", "-N", "-E", "UTF8")
+        server.start()
         try:
-            root = f"postgresql://senmon@/{{}}?host={folder}"
-            apart(_make_template(root))
-            yield root
+            apart(_make_template(server.root))
+            yield server
         finally:
-            run(str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Postgres) -> str:
+    """URL of a throwaway server on a socket of its own, up to the database's name."""
+    return postgres_server.root
 
 
 def apart(work: Coroutine[Any, Any, None]) -> None:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.server
+import itertools
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
 from cluster_server import SENTENCES
+from senmon.server.console.session import COOKIE
+from senmon.server.registering import new_site
+from senmon.store.store import Store
 from server_rig import client_of, read_events
-from store.conftest import apart, execute, missing
+from store.conftest import Postgres, apart, execute, missing
 
 pytestmark = pytest.mark.xdist_group("postgres")
+#: Seconds of each server's lease. One is so long that nobody would wait for its end.
+LEASES = (2, 2, 2, 2, 2, 2, 300)
+#: How long PostgreSQL is away; a failover takes longer than the suite has.
+AWAY_SECONDS = float(os.environ.get("SENMON_TEST_AWAY_SECONDS", "1"))
+T = TypeVar("T")
 WHOLE = " ".join(f"This is number {number}." for number in range(SENTENCES))
 
 
@@ -42,6 +56,8 @@ class Cluster:
     folder: Path
     port: int
     redis: subprocess.Popen[bytes]
+    database: str
+    patient: int = 0
     urls: dict[int, str] = field(default_factory=dict)
     token: str = ""
 
@@ -77,19 +93,35 @@ class Cluster:
         done = self.folder / "shop" / "done.txt"
         return done.read_text().splitlines() if done.exists() else []
 
-    def more(self, database: str, count: int) -> subprocess.Popen[str]:
+    def state(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """What `work` does to the shared state, as a command beside the servers."""
+
+        async def worked() -> T:
+            store = await Store.open(self.database, serving=False)
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, worked()).result()
+
+    def start(self) -> subprocess.Popen[str]:
         script = Path(__file__).parents[1] / "cluster_server.py"
         redis = f"redis://127.0.0.1:{self.port}/0"
         started = subprocess.Popen(
-            [sys.executable, str(script), str(self.folder), database, redis, str(count)],
+            [sys.executable, str(script), str(self.folder), self.database, redis, ",".join(map(str, LEASES))],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
         assert started.stdout is not None
-        for _ in range(count):
-            pid, url = started.stdout.readline().split()
+        for _ in LEASES:
+            pid, url, lease = started.stdout.readline().split()
             self.urls[int(pid)] = url
+            if float(lease) == max(LEASES):
+                self.patient = int(pid)
+        self.urls[self.patient] = self.urls.pop(self.patient)  # the last to be asked or killed
         return started
 
 
@@ -103,8 +135,8 @@ def running(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    made = Cluster(folder, port, start_redis(folder, port))
-    started = made.more(postgres.format("cluster"), 5)
+    made = Cluster(folder, port, start_redis(folder, port), postgres.format("cluster"))
+    started = made.start()
     try:
         yield made
     finally:
@@ -200,9 +232,139 @@ def test_one_run_at_a_time_whoever_is_asked(cluster: Cluster) -> None:
 
 
 def test_rates_are_counted_together(cluster: Cluster) -> None:
-    codes = [cluster.at(which).post("/v1/conversations").status_code for which in range(34)]
-    assert codes.count(201) in (30, 31)
-    assert codes[-1] == 429
+    begun, made = time.monotonic(), 0
+    while cluster.at(made).post("/v1/conversations").status_code == 201:
+        made += 1
+    refilled = (time.monotonic() - begun) / 2
+    assert 30 <= made <= 31 + refilled, "each server alone would have let thirty in"
+    assert cluster.at(made + 1).post("/v1/conversations").status_code == 429
+
+
+def whole(events: list[dict[str, Any]]) -> None:
+    """Every event once and in order, to the end, and every word."""
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["type"] for event in events].count("done") == 1 and events[-1]["type"] == "done"
+    assert text_of(events) == WHOLE == events[-1]["data"]["text"]
+
+
+def test_a_client_that_goes_from_server_to_server_sees_each_event_once(cluster: Cluster) -> None:
+    run = cluster.say(0, cluster.conversation(), "count").json()["run_id"]
+    seen: list[dict[str, Any]] = []
+    for which in itertools.count():
+        for taken, event in enumerate(cluster.follow(which, run, len(seen))):
+            seen.append(event)
+            if event["type"] == "done" or taken == 4:
+                break
+        if seen[-1]["type"] == "done":
+            break
+    assert which > 3
+    whole(seen)
+
+
+def test_who_is_stopped_hands_over_at_once_and_follows_on(cluster: Cluster) -> None:
+    """Its lease would be over after the test's time."""
+    run = cluster.say(-1, cluster.conversation(), "count").json()["run_id"]
+    following = cluster.follow(-1, run)
+    seen = [next(following) for _ in range(8)]
+    os.kill(cluster.patient, signal.SIGTERM)
+    seen += following  # the same connection, while another server goes on
+    del cluster.urls[cluster.patient]
+    whole(seen)
+
+
+def test_who_slept_longer_than_its_lease_says_no_more(cluster: Cluster) -> None:
+    talk = cluster.conversation()
+    run = cluster.say(0, talk, "count").json()["run_id"]
+    sleeping = cluster.follow(0, run)
+    seen = [next(sleeping) for _ in range(8)]
+    pid = next(iter(cluster.urls))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        rest = list(cluster.follow(1, run, seen[-1]["seq"]))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    whole([*seen, *rest])
+    assert [*seen, *sleeping] == [*seen, *rest], "who followed the sleeper hears the other one's words"
+    assert list(cluster.follow(0, run)) == [*seen, *rest]
+    after = cluster.say(0, talk, "count", "2").json()["run_id"]
+    whole(list(cluster.follow(0, after)))
+
+
+def test_a_database_that_is_killed_and_comes_back(cluster: Cluster, postgres_server: Postgres) -> None:
+    talk, other = cluster.conversation(), cluster.conversation()
+    run = cluster.say(0, talk, "count").json()["run_id"]
+    here, there = cluster.follow(0, run), cluster.follow(1, run)
+    seen = [next(here) for _ in range(8)]
+    told = [next(there) for _ in range(4)]
+    postgres_server.kill()
+    refused = cluster.say(0, other, "count")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_error"), refused.text
+    assert cluster.at(0).get("/readyz").json()["checks"]["store"] == "store_error"
+    time.sleep(AWAY_SECONDS)
+    postgres_server.start()
+    whole([*seen, *here])
+    whole([*told, *there])
+    for which in range(len(cluster.urls)):  # connections from before are not handed out
+        assert cluster.at(which).get("/readyz").status_code == 200
+    assert cluster.say(1, other, "count").status_code == 202
+
+
+def test_what_one_server_is_told_the_others_know(cluster: Cluster) -> None:
+    origin = "https://shop.example"
+    made = new_site((cluster.folder / "home" / "secret").read_bytes(), "corner-shop", origins=[origin])
+    good, _ = cluster.state(lambda store: store.add_key("a"))
+    bad, revoked = cluster.state(lambda store: store.add_key("b"))
+    boss = cluster.state(lambda store: store.staff.add("mia", "Mia", "agent", "x"))
+    session = cluster.state(lambda store: store.staff.open_session(boss.id))
+    cluster.state(lambda store: store.sites.add(made.site))
+
+    def asked(which: int) -> list[int]:
+        url = list(cluster.urls.values())[which]
+        site = {"site_key": made.site.public_key}
+        visit = client_of(url, Origin=origin).post("/v1/visitors", json=site)
+        keys = [client_of(url, Authorization=f"Bearer {key}").get("/v1/models") for key in (good, bad)]
+        console = client_of(url, Cookie=f"{COOKIE}={session}").get("/console/account")
+        return [answer.status_code for answer in (visit, *keys, console)]
+
+    servers = range(len(cluster.urls))
+    time.sleep(1.05)
+    assert [asked(which) for which in servers] == [[201, 200, 200, 200]] * len(servers)
+    cluster.state(lambda store: store.revoke_key(revoked.id))
+    cluster.state(lambda store: store.staff.change("mia", disabled=datetime.now(UTC)))
+    cluster.state(lambda store: store.sites.remove(made.site.id))
+    time.sleep(1.05)
+    assert [asked(which) for which in servers] == [[404, 200, 401, 303]] * len(servers)
+
+
+def test_each_delivery_is_made_once(cluster: Cluster) -> None:
+    got: list[str] = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["id"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hook = cluster.state(lambda s: s.webhooks.add(f"http://127.0.0.1:{server.server_port}/", ("gate",)))
+
+    async def tell(store: Store) -> None:
+        for number in range(30):
+            await store.webhooks.announce("gate.kept", {"number": number})
+
+    cluster.state(tell)
+    for _ in range(100):  # every server looks every two seconds
+        made = cluster.state(lambda store: store.webhooks.deliveries(hook.id, 30))
+        if all(each.state == "delivered" for each in made):
+            break
+        time.sleep(0.2)
+    server.shutdown()
+    assert len(got) == len(set(got)) == 30, made[0]
+    cluster.state(lambda store: store.webhooks.remove(hook.id))
 
 
 def test_without_redis_nothing_taken_is_lost_and_it_comes_back(cluster: Cluster) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from senmon import tracing
 from senmon.actions.http_request import HttpRequest
 from senmon.actions.server import bounded, tls
 from senmon.errors import ActionFailed
@@ -130,6 +131,7 @@ class HttpClient:
             verify=tls(), timeout=timeout, trust_env=False, transport=self._transport, follow_redirects=False
         )
         headers = {
+            **tracing.headers(),
             **request.headers,
             "Host": urlsplit(request.url).netloc,
             "Accept-Encoding": "identity",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +30,12 @@ Report = Callable[[dict[str, object]], None]
 FOLLOW_SECONDS = 5.0
 
 
-def run_server(settings: Settings, *, tune: bool, json: bool) -> None:
-    """Serve until Ctrl-C. The port is taken first, so that a second start fails at once."""
+def run_server(settings: Settings, *, tune: bool, json: bool, sockets: Sequence[socket.socket] = ()) -> None:
+    """Serve until Ctrl-C. The port is taken first, so that a second start fails at once; `sockets` are taken
+    already."""
     began = time.monotonic()
-    listener = bind(settings.host, settings.port)
-    port = int(listener.getsockname()[1])
+    listeners = list(sockets) or [bind(settings.host, settings.port)]
+    port = int(listeners[0].getsockname()[1])
     configure_logging(settings.log_level if json or "log_level" in settings.model_fields_set else "WARNING")
     workspace = Workspace.open(settings)
     app = create_app(workspace)
@@ -41,11 +43,12 @@ def run_server(settings: Settings, *, tune: bool, json: bool) -> None:
     address = f"http://{_name(settings.host)}:{port}"
     try:
         with starting(workspace, quiet=json) as ready:
-            asyncio.run(_serve(_Start(server, workspace, address, began, tune, json, ready), listener))
+            asyncio.run(_serve(_Start(server, workspace, address, began, tune, json, ready), listeners))
     except KeyboardInterrupt:
         pass
     finally:
-        listener.close()
+        for listener in listeners:
+            listener.close()
     failure = getattr(app.state, "failure", None)
     if failure is not None:
         raise failure
@@ -70,10 +73,10 @@ class _Start:
     ready: Callable[[], None]
 
 
-async def _serve(start: _Start, listener: object) -> None:
+async def _serve(start: _Start, listeners: list[socket.socket]) -> None:
     beside = asyncio.create_task(_beside(start))
     try:
-        await start.server.serve(sockets=[listener])  # type: ignore[list-item]
+        await start.server.serve(sockets=listeners)
     finally:
         beside.cancel()
         with suppress(asyncio.CancelledError):

@@ -34,9 +34,30 @@ def up(
     run_server(settings, tune=tune, json=json)
 
 
-def serve(host: Host = None, port: Port = None, packs: Packs = None, json: Json = False) -> None:
-    """Serve every pack as it is, without tuning and without the demo sign-in: for deployments."""
+def serve(
+    host: Host = None,
+    port: Port = None,
+    packs: Packs = None,
+    json: Json = False,
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes on this port, each also on its own: the next ones.", min=1, max=64),
+    ] = 1,
+    inherited: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Serve every pack as it is, without tuning and without the demo sign-in: for deployments.
+
+    `--workers N` needs PostgreSQL and Redis. A process that dies is started again, and the others go on with
+    its replies; each loads the base for itself. Figures are read from each one's own port.
+    """
     from senmon.cli.running import run_server
+    from senmon.cli.workers import inherited as sockets_of
+    from senmon.cli.workers import run_workers
 
     settings = Settings.load(host=host, port=port, packs=tuple(packs) if packs else None)
-    run_server(settings, tune=False, json=json)
+    if workers > 1:
+        run_workers(settings, workers, json=json)
+    else:
+        run_server(
+            settings, tune=False, json=json, sockets=sockets_of(inherited, settings.host) if inherited else ()
+        )

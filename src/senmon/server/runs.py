@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from senmon import tracing
-from senmon.errors import EngineUnavailable, LeaseLost, SenmonError
+from senmon.errors import EngineBusy, EngineUnavailable, LeaseLost, SenmonError
 from senmon.messages import Conversation, Event
 from senmon.server.admission import Admission
 from senmon.server.bus import Bus
@@ -125,6 +125,21 @@ class RunManager:
             # Whoever asked may be gone by now; a run that was stored must be driven all the same.
             return await asyncio.shield(self._begin(turn))
 
+    def refusal(self, conversation: str) -> EngineBusy | None:
+        """Why no message of this conversation can be taken now. None: it may be; `begin` knows better.
+
+        Where a reply is under way the message may be the same one, where a person speaks it goes to them.
+        """
+        if not self._admission.full(len(self._live)) or self._admission.takes_no_place(conversation):
+            return None
+        if any(live.run.conversation == conversation for live in self._live.values()):
+            return None
+        return self._admission.busy(len(self._live))
+
+    def note_person(self, conversation: str, *, speaks: bool) -> None:
+        """A person has joined there, or has left."""
+        (self._admission.joined if speaks else self._admission.left)(conversation)
+
     def _turns(self) -> list[Turn]:
         return [live.turn for live in self._live.values()]
 
@@ -224,8 +239,9 @@ class RunManager:
             await asyncio.sleep(self._idle_seconds / 3)
 
     async def _idle(self, live: _LiveRun) -> None:
-        """Nobody follows here for a while; stop unless somebody does elsewhere."""
-        if self._bus is not None and await self._bus.marked(f"followed:{live.run.id}"):
+        """Nobody follows here for a while; stop unless somebody does elsewhere, or nobody can say."""
+        followed = self._bus is not None and await self._bus.marked(f"followed:{live.run.id}")
+        if followed or (self._bus is not None and not self._bus.up):
             self._expect_followers(live)
         elif not live.followers:
             live.stop()
@@ -303,6 +319,7 @@ class RunManager:
             if not written:
                 await self._finish(live.run.id, "failed")
             del self._live[live.run.id]
+            self._admission.ended()
 
     async def _finish(self, run_id: str, state: RunState) -> None:
         try:
