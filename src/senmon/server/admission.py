@@ -1,8 +1,9 @@
-"""Who is let in while many replies are under way: refused at the door, where it costs least, so that those
-who were let in keep their pace."""
+"""Who is let in while many replies are under way, and when those who are not may come again."""
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,16 +16,65 @@ MOST = 1000
 SHARE = 16
 #: A back end speaks for many people.
 MANY = frozenset({"key", "operator"})
-#: Seconds.
+#: Seconds, where nothing is known yet.
 RETRY = 2.0
+#: Nobody is sent away for longer: of those who were told to come again, not all do.
+LONGEST = 15.0
+#: Turns that ended lately, by which the pace is known.
+LATELY = 64
+#: Conversations with a person that are remembered.
+PERSONS = 10_000
 
 
 class Admission:
-    """At most `most` turns under way, those that are about to begin among them."""
+    """At most `most` turns under way, those that are about to begin among them.
 
-    def __init__(self, most: int = MOST) -> None:
+    Who is refused gets a place in a queue that nobody stands in: told to come again when, at the pace of now,
+    it is their turn, they don't all come at once.
+    """
+
+    def __init__(self, most: int = MOST, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._clock = clock
         self._entering: list[Turn] = []
+        self._ended: deque[float] = deque(maxlen=LATELY)
+        self._turn = 0.0
+        self._with_person: OrderedDict[str, None] = OrderedDict()
+
+    def full(self, live: int) -> bool:
+        """Whether `live` turns and those about to begin take all places."""
+        return live + len(self._entering) >= self._most
+
+    def ended(self) -> None:
+        """A turn has ended; its place is free."""
+        self._ended.append(self._clock())
+
+    def joined(self, conversation: str) -> None:
+        """A person speaks there: its messages take no place."""
+        self._with_person[conversation] = None
+        self._with_person.move_to_end(conversation)
+        if len(self._with_person) > PERSONS:
+            self._with_person.popitem(last=False)
+
+    def left(self, conversation: str) -> None:
+        self._with_person.pop(conversation, None)
+
+    def takes_no_place(self, conversation: str) -> bool:
+        return conversation in self._with_person
+
+    def busy(self, taken: int) -> EngineBusy:
+        """For one more who is refused."""
+        now = self._clock()
+        self._turn = min(max(now, self._turn) + self._seconds_a_turn(now), now + LONGEST)
+        return EngineBusy(
+            f"{taken} replies are under way",
+            retry_after=self._turn - now,
+            remedy="try again in a moment",
+        )
+
+    def _seconds_a_turn(self, now: float) -> float:
+        """How long it takes until one more turn has ended, as it went lately."""
+        return (now - self._ended[0]) / len(self._ended) if len(self._ended) > 1 else RETRY
 
     @contextmanager
     def entering(self, turn: Turn, live: Callable[[], Sequence[Turn]], count: int) -> Iterator[None]:
@@ -45,11 +95,7 @@ class Admission:
         if any((other.conversation, other.client_id) == message for other in taken):
             return
         if len(taken) >= self._most:
-            raise EngineBusy(
-                f"{len(taken)} replies are under way",
-                retry_after=RETRY,
-                remedy="try again in a moment",
-            )
+            raise self.busy(len(taken))
         own = sum(_who(other) == _who(turn) for other in taken)
         if own >= max(1, self._most // SHARE) and MANY.isdisjoint(turn.identity.roles):
             raise EngineBusy(

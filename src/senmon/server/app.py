@@ -32,6 +32,7 @@ from senmon.server.admission import Admission
 from senmon.server.auth import Authenticator
 from senmon.server.bus import Bus, open_bus
 from senmon.server.console import router as console
+from senmon.server.door import Door
 from senmon.server.eventlog import StoredEventLog
 from senmon.server.guards import BodyGuard, HostGuard, LastResort, SecurityHeaders
 from senmon.server.handlers import add_handlers
@@ -89,6 +90,7 @@ def _add_guards(app: FastAPI, settings: Settings) -> None:
     for origin in settings.allowed_origins:
         exact_origin(origin, "SENMON_ALLOWED_ORIGINS")
     app.add_middleware(BodyGuard)
+    app.add_middleware(Door)
     app.add_middleware(HostGuard, settings=settings)
     app.add_middleware(LastResort)
     app.add_middleware(OriginGuard, settings=settings)

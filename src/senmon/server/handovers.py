@@ -93,6 +93,7 @@ async def accept_handover(id: Id, body: AcceptRequest, identity: Caller, server:
     """The visitor sees who has joined; from now on the assistant is silent. A reply under way is stopped."""
     store = server.workspace.store
     handover = await store.desk.accept(id, site_of(identity), body.agent)
+    server.runs.note_person(handover.conversation, speaks=True)
     if (running := await store.running(handover.conversation)) is not None:
         await server.runs.stop(running.id)
     return await _changed(id, identity, server)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from senmon.errors import EngineUnavailable, PersonSpeaks
+from senmon.errors import EngineBusy, EngineUnavailable, PersonSpeaks
 from senmon.server.corrections import NOBODY, propose_topic
 from senmon.server.history import public_messages
 from senmon.server.prechat import check_prechat
@@ -139,7 +139,7 @@ async def send_message(
     )
     try:
         run = await server.runs.begin(turn)
-    except (PersonSpeaks, EngineUnavailable):  # a person can be reached even when the engine can't
+    except (PersonSpeaks, EngineBusy, EngineUnavailable):  # a person can be reached even when the engine can't
         if not await deliver(server, turn):
             raise
         return JSONResponse(RunStarted(run_id=None, delivered=True).model_dump(), status_code=202)
@@ -214,6 +214,7 @@ async def deliver(server: Services, turn: Turn) -> bool:
     """The message to the person who has joined; False when nobody has."""
     customer = turn.identity.customer
     done = await server.workspace.store.desk.deliver(turn.conversation, turn.client_id, turn.text, customer)
+    server.runs.note_person(turn.conversation, speaks=done)
     if done:
         server.news.ring(turn.conversation)
     return done
