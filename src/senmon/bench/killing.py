@@ -22,14 +22,14 @@ WRITING = os.O_WRONLY | os.O_RDWR
 Work = Callable[[], None]
 
 
-def forked(work: Work, before: Work = lambda: None) -> int:
+def forked(work: Work, before: Work = lambda: None, *, patience: int = PATIENCE) -> int:
     """The exit status of a child that does `before`, then `work`; a signal's number is negative."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE)
+            signal.alarm(patience)
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)

@@ -52,8 +52,8 @@ class Row:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the share of failures."""
-        return wilson(self.failures, self.points)
+        """Wilson's 95 % interval of the share of failures. Without a point, nothing is known."""
+        return wilson(self.failures, self.points) if self.points else (0.0, 1.0)
 
 
 @dataclass(slots=True)
@@ -64,6 +64,7 @@ class Count:
     what: str
     points: int = 0
     failed: list[str] = field(default_factory=list)
+    note: str = ""
 
     @contextmanager
     def point(self, place: str) -> Iterator[None]:
@@ -75,7 +76,9 @@ class Count:
             self.failed.append(f"{place}: {type(error).__name__}: {str(error)[:160]}")
 
     def row(self, note: str = "") -> Row:
-        return Row(self.part, self.what, self.points, len(self.failed), note, tuple(self.failed[:5]))
+        return Row(
+            self.part, self.what, self.points, len(self.failed), note or self.note, tuple(self.failed[:5])
+        )
 
 
 Part = Callable[[Effort, Tell], Sequence[Row]]

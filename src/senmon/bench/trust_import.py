@@ -56,10 +56,10 @@ def _killed(root: Path, effort: Effort) -> Row:
     write_rows(source, ROWS)
     start, draw = root / "start", effort.draw("import")
     shutil.copytree(pack, start)
-    old = _seen(pack)
+    old = pack_seen(pack)
     work: Callable[[], None] = lambda: _done(source, pack)  # noqa: E731
     total = changes_of(work, pack)
-    new = _seen(pack)
+    new = pack_seen(pack)
     must(new != old, "the import changed nothing")
     size = sum(path.stat().st_size for path in (pack / "data").iterdir())
     for number in range(effort.points):
@@ -70,9 +70,9 @@ def _killed(root: Path, effort: Effort) -> Row:
         with count.point(f"import within byte {byte}" if within else f"import before change {change}"):
             ended = killed_within(work, byte) if within else killed_before(work, pack, change)
             must(ended < 0, f"was not killed ({ended})")
-            must(_seen(pack) in (old, new), "the pack is neither as before nor as after")
+            must(pack_seen(pack) in (old, new), "the pack is neither as before nor as after")
             work()
-            must(_seen(pack) == new, "the same import again did not complete it")
+            must(pack_seen(pack) == new, "the same import again did not complete it")
     return count.row(f"{total} changes of files in the import")
 
 
@@ -80,7 +80,7 @@ def _done(source: Path, pack: Path) -> None:
     _take(source, pack)
 
 
-def _seen(pack: Path) -> dict[str, str]:
+def pack_seen(pack: Path) -> dict[str, str]:
     """What anybody reads of a pack: every file but hidden ones."""
     return {
         str(path.relative_to(pack)): sha256(path.read_bytes()).hexdigest()

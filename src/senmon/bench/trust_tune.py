@@ -41,7 +41,7 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
         begun = time.monotonic()
         total = changes_of(work, out)
         seconds = time.monotonic() - begun
-        whole, draw = _weights(out), effort.draw("tune")
+        whole, draw = weights_of(out), effort.draw("tune")
         tries = 0
         while killed.points < effort.points and tries < TRIES * effort.points:
             shutil.rmtree(out)
@@ -58,11 +58,11 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
                         must(status < 0, f"a tuning that was killed can't be gone on with ({status})")
             with ended.point("the end"):
                 must(killed_before(work, out, 0) == 0, "it can't be gone on with")
-                must(_weights(out) == whole, "other weights than without kills")
+                must(weights_of(out) == whole, "other weights than without kills")
     note = f"half each; up to {KILLS} kills in a tuning of {total} changes of files and {seconds:.1f} s"
     return [killed.row(note), ended.row()]
 
 
-def _weights(out: Path) -> str:
+def weights_of(out: Path) -> str:
     (path,) = out.rglob("adapter_model.safetensors")
     return sha256(path.read_bytes()).hexdigest()

@@ -31,6 +31,7 @@ class PartName(StrEnum):
     improve = "improve"
     actions = "actions"
     engines = "engines"
+    disk = "disk"
     load = "load"
     soak = "soak"
     input = "input"
@@ -79,6 +80,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         trust_actions,
         trust_adapters,
         trust_commits,
+        trust_disk,
         trust_engines,
         trust_import,
         trust_input,
@@ -107,6 +109,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.improve: bench_trust_improve.run,
         PartName.actions: trust_actions.run,
         PartName.engines: trust_engines.run,
+        PartName.disk: trust_disk.run,
         PartName.load: load,
         PartName.soak: lambda effort, tell: trust_soak.run(packs, effort, tell),
         PartName.input: trust_input.run,

@@ -28,6 +28,7 @@ from senmon.bench.killing import (
 )
 from senmon.bench.trust import Count, Effort, Row, Tell, must, workbench
 from senmon.bench.trust_adapters import write_adapter
+from senmon.bench.trust_disk import Case, tried
 from senmon.dataset.loading import load_dataset
 from senmon.engines.scripted import ScriptedEngine
 from senmon.evaluation.suite import load_suites
@@ -106,7 +107,16 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
                     must(forked(work) == 0, "it can't be gone on with")
                     _learnt_once(place, wanted, second)
         note = f"{places.changes} changes of files, {places.commits} commits in an improvement"
-        return [count.row(f"{note}; a third each killed at these, and at drawn times")]
+        tell("improve: disk full")
+        case = Case(
+            "improve",
+            start.root,
+            lambda root: _improved(Place(root), base),
+            lambda root: _whole(Place(root), {b"", wanted[0]}, {b"", wanted[1]}, {first, second}),
+            lambda root: _learnt_once(Place(root), wanted, second),
+        )
+        told = count.row(f"{note}; a third each killed at these, and at drawn times")
+        return [told, *tried(root, case, effort, part="improve")]
 
 
 # --- the start
