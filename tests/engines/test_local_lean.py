@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from senmon.bases.catalog import BaseFiles, load_model, resolve
+from senmon.engines.local_bare import bare_model
 from senmon.engines.local_cache import KVShape, SlotCache
 from senmon.engines.local_lean import LeanForward, fits
 from senmon.engines.local_lora import LoadedAdapter
@@ -95,6 +97,56 @@ def test_weights_that_came_in_16_bits_lose_nothing(make: Any) -> None:
         torch.testing.assert_close(found[0], expected[slot][-2], atol=1e-4, rtol=1e-4)
     step = lean.decode([int(text[-1]) for text in texts], [len(text) - 1 for text in texts])
     torch.testing.assert_close(step, torch.stack([one[-1] for one in expected]), atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_embedded_base_without_the_library_is_the_library_s() -> None:
+    files = resolve()
+    bare = bare_model(files, "cpu")
+    assert bare is not None and fits(bare)
+    model = load_model(files)
+    ids = torch.randint(9, 8000, (700,), generator=torch.Generator().manual_seed(1))
+    expected = model(input_ids=ids[None]).logits[0]
+    ours = {name: parameter for name, parameter in bare.named_parameters() if name != "lm_head.weight"}
+    theirs = dict(model.named_parameters())
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    config = model.config
+    shape = KVShape(
+        config.num_hidden_layers, config.num_key_value_heads, config.head_dim, torch.float32,
+        torch.device("cpu"), True,
+    )  # fmt: skip
+    lean = LeanForward(bare, SlotCache(shape, slots=1, context=1024))
+    found = lean.extend(0, ids.tolist()[:-1], 0, logits=True)
+    torch.testing.assert_close(found[0], expected[-2], atol=2e-3, rtol=1e-4)
+    torch.testing.assert_close(lean.decode([int(ids[-1])], [699])[0], expected[-1], atol=2e-3, rtol=1e-4)
+    other = BaseFiles("somewhere", None, files.path, files.digest)
+    assert bare_model(other, "cpu") is None
+    assert bare_model(files, "cuda") is None
+
+
+@torch.inference_mode()
+def test_an_adapter_asked_again_and_again_gets_weights_of_its_own() -> None:
+    model = spread(qwen3())
+    for parameter in model.parameters():
+        parameter.copy_(parameter.bfloat16())
+    lean = LeanForward(model, slots_of(model))
+    bank = SiteBank(lean.sites, dtype=torch.float32, device=torch.device("cpu"))
+    one = adapter(bank, "a", 2, ("q_proj", "v_proj", "down_proj", "lm_head"), 1)
+    ids = torch.randint(0, 97, (100,), generator=torch.Generator().manual_seed(1)).tolist()
+    found = []
+    for _ in range(22):
+        bank.activate((one,), len(ids))
+        found.append((lean.extend(0, ids, 0, logits=True), lean.sites[0].merged is not None))
+    assert [merged for _, merged in found] == [False] * 20 + [True] * 2
+    torch.testing.assert_close(found[-1][0], found[0][0], atol=1e-4, rtol=1e-4)
+    bank.activate((None,), len(ids))
+    plain = lean.extend(0, ids, 0, logits=True)
+    assert (plain - found[0][0]).abs().max() > 0.01
+    bank.activate((one,))
+    few = lean.extend(0, ids, 0, logits=True)
+    assert all(site.merged is None for site in lean.sites)
+    torch.testing.assert_close(few, found[0][0], atol=1e-4, rtol=1e-4)
 
 
 def test_other_shapes_are_left_to_the_library() -> None:

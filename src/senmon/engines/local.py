@@ -87,17 +87,17 @@ class LocalEngine:
 
         Raises EngineError, also then, when a tool's parameters can't become a grammar.
         """
-        self._scheduler.take_place()
+        self._scheduler.take_place(request.party)
         outbox = Outbox()
         try:
             job = await self._ready(request, outbox)
             if job.sampling.max_tokens > 0:
                 self._scheduler.submit(job)
         except BaseException:
-            self._scheduler.give_place_back()
+            self._scheduler.give_place_back(request.party)
             raise
         if job.sampling.max_tokens <= 0:
-            self._scheduler.give_place_back()
+            self._scheduler.give_place_back(request.party)
             yield Chunk(finish="length", usage=Usage(len(job.ids)))
             return
         try:
@@ -149,7 +149,7 @@ class LocalEngine:
             )
         adapter = self._pool.get(request.adapter) if request.adapter else None
         matcher = self._grammars.compile(allowed_calls(request.tools, request.candidates))
-        return Job(ids, adapter, request.sampling, matcher, outbox, request.must_call)
+        return Job(ids, adapter, request.sampling, matcher, outbox, request.must_call, request.party)
 
     def _make_batch(self, scheduler: Scheduler) -> Batch:
         return Batch(

@@ -8,10 +8,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import torch
-from transformers.cache_utils import Cache
 
 #: Slots grow by this many tokens; an idle engine keeps at most `_IDLE_TOKENS` in all slots together.
 _GROWTH = 256
@@ -41,58 +39,17 @@ class KVShape:
     turned: bool = False
 
 
-class SlotCache(Cache):  # type: ignore[misc]
+class SlotCache:
     """One tensor `[layers, 2, slots, heads, tokens, head_dim]`, grown on demand up to slots × context.
 
-    A forward pass first says with `aim_row` or `aim_rows` where its keys and values go; the model then
-    writes through `update`. Positions beyond a row's length hold zeros or finite left-overs, and are masked.
+    Positions beyond a row's length hold zeros or finite left-overs, and are masked.
     """
 
     def __init__(self, shape: KVShape, *, slots: int, context: int) -> None:
-        self.layers: list[Any] = []
         self.shape = shape
         self.slots = slots
         self.context = context
         self._store = self._zeros(0, 0)
-        self._rows = slice(0, 0)
-        self._places: slice | torch.Tensor = slice(0, 0)
-        self._seen = 0
-        self._width = 0
-
-    def aim_row(self, slot: int, start: int, count: int) -> None:
-        """The next pass writes `count` tokens of one row, from `start` on."""
-        self.reserve(slot + 1, start + count)
-        self._rows, self._places = slice(slot, slot + 1), slice(start, start + count)
-        self._seen, self._width = start, start + count
-
-    def aim_rows(self, places: torch.Tensor, width: int) -> None:
-        """The next pass writes one token of each of the first rows, row `i` at `places[i]` < `width`."""
-        self.reserve(len(places), width)
-        self._rows, self._places = slice(0, len(places)), places
-        self._seen, self._width = width - 1, width
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """`[rows, heads, new, head_dim]` in, `[rows, heads, width, head_dim]` out (views)."""
-        keys, values = self._store[layer_idx, 0, self._rows], self._store[layer_idx, 1, self._rows]
-        if isinstance(self._places, slice):
-            keys[:, :, self._places] = key_states
-            values[:, :, self._places] = value_states
-        else:
-            rows = torch.arange(len(self._places), device=self._places.device)
-            keys[rows, :, self._places] = key_states[:, :, 0]
-            values[rows, :, self._places] = value_states[:, :, 0]
-        return keys[:, :, : self._width], values[:, :, : self._width]
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        return self._seen
-
-    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        return self._width, 0
-
-    def get_max_length(self, layer_idx: int | None = None) -> int:
-        return self.context
 
     @property
     def store(self) -> torch.Tensor:
@@ -187,8 +144,8 @@ class PrefixCache:
         return len(self._blocks)
 
     def find(self, space: str, ids: Sequence[int]) -> list[tuple[Block, int]]:
-        """The longest known run at the start of `ids`, leaving at least one token over; of each block, how many
-        of its tokens: all but for the last one."""
+        """The longest known run at the start of `ids`, leaving at least one token over: its blocks, and how
+        many tokens of each (all, but of the last)."""
         found: list[bytes] = []
         last = _root(space)
         for key in self._chain(space, ids, (len(ids) - 1) // self.block):

@@ -64,7 +64,7 @@ class LeanForward:
         self._size, self._eps = slots.shape.head_dim, float(config.rms_norm_eps)
         self._half = int(config.intermediate_size)
         self._scale = self._size**-0.5
-        # Queries and keys are treated alike; where they are as many, their gains are two rows, not one a head.
+        # Where queries and keys are as many heads, their gains are two rows, not one a head.
         alike = self._queries == self._keys
         self._groups = (2, self._queries) if alike else (self._queries + self._keys, 1)
         self._small = torch.tensor(self._eps)
@@ -140,7 +140,7 @@ class LeanForward:
         both = qkv[:, : self._queries + self._keys]
         x = both.view(len(both), *self._groups, self._size)
         if layer.gains is not None and layer.rolled is not None:
-            # A norm is one factor a head, and turning keeps it: gains go into the angles, the factor comes last.
+            # A norm is one factor a head, and turning keeps it: it comes last, gains go into the angles.
             cos, sin = cos[:, None] * layer.gains, sin[:, None] * layer.rolled
             turned = torch.addcmul(x * cos, x.roll(self._size // 2, -1), sin).flatten(1, 2)
             turned *= self._factor(both)
@@ -152,7 +152,7 @@ class LeanForward:
         return (x * self._factor(x)).mul_(gain)
 
     def _factor(self, x: Tensor) -> Tensor:
-        """What makes the root mean square of the last dimension 1; three small steps, the library's norm is more."""
+        """What makes the root mean square of the last dimension 1, in fewer steps than the library's norm."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         return torch.addcmul(self._small, length, length, value=1 / x.shape[-1]).rsqrt_()
 

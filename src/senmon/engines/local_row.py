@@ -23,7 +23,8 @@ _WORTH_A_PASS = 4
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A prepared request. `matcher` None: nothing may be called. `must_call`: a call comes first."""
+    """A prepared request. `matcher` None: nothing may be called. `must_call`: a call comes first. `party`:
+    whose turn it takes."""
 
     ids: tuple[int, ...]
     adapter: LoadedAdapter | None
@@ -31,6 +32,7 @@ class Job:
     matcher: CallMatcher | None
     outbox: Outbox
     must_call: bool = False
+    party: tuple[str, ...] = ()
 
     @property
     def space(self) -> str:

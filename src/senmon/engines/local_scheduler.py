@@ -14,6 +14,7 @@ import torch
 
 from senmon.engines.local_batch import Batch
 from senmon.engines.local_outbox import Letter, Outbox, deliver
+from senmon.engines.local_queue import FairQueue, Party
 from senmon.engines.local_row import Job, Row
 from senmon.errors import EngineBusy, EngineUnavailable
 
@@ -58,8 +59,7 @@ class Scheduler:
         self._slots = slots
         self._limit = slots + queue
         self._turn = threading.Condition()
-        self._waiting: deque[Row] = deque()
-        self._places = 0
+        self._waiting = FairQueue(self._limit)
         self._closing = False
         self._mail: list[tuple[Outbox, Letter]] = []
         self._counts = dict.fromkeys(
@@ -74,22 +74,21 @@ class Scheduler:
         self._thread.start()
         atexit.register(_close_at_exit, weakref.ref(self))
 
-    def take_place(self) -> None:
+    def take_place(self, party: Party = ()) -> None:
         """Reserves a place for a request that is being prepared. Raises EngineBusy, EngineUnavailable."""
         with self._turn:
             if self._closing:
                 raise EngineUnavailable("the engine is closed")
-            if self._places >= self._limit:
+            if not self._waiting.enter(party):
                 raise EngineBusy(
-                    f"{self._places} requests are running or waiting",
+                    f"{self._waiting.places} requests are running or waiting",
                     retry_after=self._retry_after(),
                     remedy="try again later, or raise the engine's queue",
                 )
-            self._places += 1
 
-    def give_place_back(self) -> None:
+    def give_place_back(self, party: Party = ()) -> None:
         with self._turn:
-            self._places -= 1
+            self._waiting.leave(party)
 
     def submit(self, job: Job) -> None:
         """Queues a job whose place was taken; the place is given back when it ends. EngineUnavailable."""
@@ -97,7 +96,7 @@ class Scheduler:
         with self._turn:
             if self._closing:
                 raise EngineUnavailable("the engine is closed")
-            self._waiting.append(row)
+            self._waiting.put(row)
             self._counts["requests"] += 1
             self._turn.notify()
 
@@ -128,7 +127,7 @@ class Scheduler:
     def ended(self, row: Row) -> None:
         """For the batch: this row has left."""
         with self._turn:
-            self._places -= 1
+            self._waiting.ended(row)
             self._counts["failed"] += row.failed
             self._counts["cancelled"] += row.job.outbox.cancelled
             self._counts["prompt_tokens"] += len(row.job.ids)
@@ -138,7 +137,7 @@ class Scheduler:
 
     def _next_row(self) -> Row | None:
         with self._turn:
-            return self._waiting.popleft() if self._waiting else None
+            return self._waiting.next()
 
     def _run(self) -> None:
         if self._threads:
@@ -155,11 +154,11 @@ class Scheduler:
         with self._turn:
             if self._closing:
                 return False
-            if self._waiting or len(self._batch):
+            if len(self._waiting) or len(self._batch):
                 return True
         self._batch.rest()
         with self._turn:
-            while not (self._waiting or self._closing):
+            while not (len(self._waiting) or self._closing):
                 self._turn.wait()
             return not self._closing
 
@@ -179,16 +178,14 @@ class Scheduler:
 
     def _drop_cancelled_waiting(self) -> None:
         with self._turn:
-            gone = [row for row in self._waiting if row.job.outbox.cancelled]
-            if gone:
-                self._waiting = deque(row for row in self._waiting if not row.job.outbox.cancelled)
+            gone = self._waiting.take(lambda row: row.job.outbox.cancelled)
         for row in gone:
             self.ended(row)
 
     def _end(self) -> None:
         with self._turn:
             self._closing = True
-            waiting, self._waiting = list(self._waiting), deque()
+            waiting = self._waiting.take(lambda row: True)
         closed = EngineUnavailable("the engine was closed while this reply was being made")
         self._batch.fail(closed)
         for row in waiting:

@@ -4,7 +4,7 @@ One adapter for all rows: `z = x Aᵀ; y += z B`. Several: their matrices lie st
 rows of its own adapter's matrices, weighted by its input (`local_bags`). A row pays for its own adapter only,
 rows need no order, and a new adapter is copied into the stack without touching the others.
 
-An adapter whose prompts come again and again gets weights of its own, W + B A, which long prompts run through.
+An adapter whose prompts come again and again gets weights of its own, W + B A, for long prompts.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ class SiteBank:
         return fused
 
     def activate(self, rows: Sequence[LoadedAdapter | None], tokens: int = 1) -> None:
-        """The next pass, of `tokens` tokens a row, applies `rows[i]` to row i; one entry holds for all rows."""
+        """The next pass, `tokens` a row, applies `rows[i]` to row i; one entry holds for all rows."""
         chosen = tuple(rows)
         if len(set(chosen)) == 1:
             chosen = chosen[:1]
@@ -328,7 +328,7 @@ class _OwnWeights:
         self._tokens: OrderedDict[str, int] = OrderedDict()
 
     def of(self, adapter: LoadedAdapter | None, tokens: int) -> tuple[Tensor, ...] | None:
-        """None where a product of its own is the better way: few tokens, or an adapter that is seldom asked."""
+        """None where products of its own are the better way: few tokens, or an adapter seldom asked."""
         if adapter is None or tokens <= _FEW_ROWS or not self._most:
             return None
         name = adapter.version

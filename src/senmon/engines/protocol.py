@@ -30,7 +30,8 @@ class GenerateRequest:
     `messages` starts with the pack's static prefix (`rendering.prefix`). `adapter` None is the bare base.
     `released` is assistant text that was sent already: generation goes on from it. `tools` may be called;
     empty forbids calls. `candidates[argument]` lists the only values that this argument may take.
-    `must_call`: the reply begins with a call, where one is possible.
+    `must_call`: the reply begins with a call, where one is possible. `party`: the pack, and who asks in it;
+    where requests wait, packs take turns, and in each those who ask.
     """
 
     messages: tuple[Message, ...]
@@ -40,6 +41,7 @@ class GenerateRequest:
     released: str = ""
     sampling: Sampling = Sampling()
     must_call: bool = False
+    party: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
