@@ -81,6 +81,8 @@ class Message:
 
 #: Begins the id of a pupil who signed in with a class code; no host may sign such an id.
 BY_CLASS_CODE = "class:"
+#: Roles of whoever speaks for many people.
+BACK_ENDS = frozenset({"key", "operator"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ class Identity:
     def verified(self) -> bool:
         """Whether the host signed who it is: a class code and a nickname prove nothing."""
         return bool(self.customer) and not str(self.customer).startswith(BY_CLASS_CODE)
+
+    def party(self, conversation: str) -> str:
+        """Whose requests take turns together: the visitor's; of a back end, which speaks for many, each
+        conversation's own."""
+        return conversation if self.roles & BACK_ENDS else f"{self.site}/{self.visitor}"
 
 
 @dataclass(frozen=True, slots=True)

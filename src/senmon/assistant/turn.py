@@ -287,6 +287,7 @@ class Turn:
             released=self.agenda.released(whole, self.state.pending),
             sampling=sampling,
             must_call=self.must,
+            party=(served.pack.name, self.identity.party(self.state.id)),
         )
 
     # --- generate, act, generate again

@@ -1,4 +1,4 @@
-"""Who is next: in turn, not in the order of arrival, so that nobody's many requests hold up those of others."""
+"""Who is next: in turn, not in the order of arrival, so that many requests of one don't hold up the others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PACK, LATELY = 0.75, 60.0
 
 
 class FairQueue:
-    """Requests that wait, and the places of those that were let in (`limit`). A request's party is a path, the
-    pack first, then who asks in it; without one it is only counted.
+    """Requests that wait, and the places of those that were let in (`limit`). A request's party is a path:
+    the pack first, then who asks in it; without one it is only counted.
 
     Next is the pack with the fewest under way, then the one that had its turn longest ago, and in it the same
     among those who ask. So with one slot they take turns, and with many each has as much as it can use. Not
@@ -47,7 +47,9 @@ class FairQueue:
         """Takes a place for one more request; False when it must not have one."""
         if party:
             self._note(party[:1])
-        if self._places >= self._limit or any(self._held[each] >= self._most(each) for each in _levels(party)):
+        if self._places >= self._limit or any(
+            self._held[each] >= self._most(each) for each in _levels(party)
+        ):
             return False
         self._places += 1
         self._held.update(_levels(party))

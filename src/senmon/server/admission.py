@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from senmon.errors import EngineBusy
+from senmon.messages import BACK_ENDS
 from senmon.server.runturn import Turn
 
 #: Runs under way at once, where the settings say nothing.
 MOST = 1000
 #: Beyond half of them, one visitor may have so large a part.
 SHARE = 16
-#: A back end speaks for many people.
-MANY = frozenset({"key", "operator"})
 #: Seconds, where nothing is known yet.
 RETRY = 2.0
 #: Nobody is sent away for longer: of those who were told to come again, not all do.
@@ -97,7 +96,7 @@ class Admission:
         if len(taken) >= self._most:
             raise self.busy(len(taken))
         own = sum(_who(other) == _who(turn) for other in taken)
-        if own >= max(1, self._most // SHARE) and MANY.isdisjoint(turn.identity.roles):
+        if own >= max(1, self._most // SHARE) and BACK_ENDS.isdisjoint(turn.identity.roles):
             raise EngineBusy(
                 f"{own} replies to you are under way",
                 retry_after=RETRY,

@@ -139,7 +139,7 @@ async def send_message(
     )
     try:
         run = await server.runs.begin(turn)
-    except (PersonSpeaks, EngineBusy, EngineUnavailable):  # a person can be reached even when the engine can't
+    except (PersonSpeaks, EngineBusy, EngineUnavailable):  # a person can be reached when the engine can't
         if not await deliver(server, turn):
             raise
         return JSONResponse(RunStarted(run_id=None, delivered=True).model_dump(), status_code=202)
