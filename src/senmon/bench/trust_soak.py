@@ -128,7 +128,11 @@ async def _watch(server: Served, seconds: float, watched: Watched) -> None:
 
 
 async def _talk(client: httpx.AsyncClient, length: int, draw: random.Random, heard: Heard) -> None:
-    talk = await begin(client)
+    try:
+        talk = await begin(client)
+    except httpx.HTTPError as error:
+        heard.broken.append(repr(error)[:160])
+        return
     for number in range(length):
         if draw.randrange(LEFT) == 0:
             await _leave(client, talk, draw.choice(ASKED), number, heard)
@@ -171,11 +175,8 @@ def _rows(name: str, heard: Heard, watched: Watched) -> Sequence[Row]:
         with left.point(what):
             must(had <= 0, f"{had:+.0f} {what}")
     grown = f"{slope:+.1f} MiB an hour ({low:+.1f} to {high:+.1f}), {watched.memory[-1]:.0f} MiB at the end"
-    counted = [what for what in watched.before if what != TOKENS]
-    kept = ", ".join(
-        f"{what.removeprefix('senmon_').replace('_', ' ')} {watched.before[what]:.0f} → {watched.after[what]:.0f}"
-        for what in counted
-    )
+    pairs = {what: (had, watched.after[what]) for what, had in watched.before.items() if what != TOKENS}
+    kept = ", ".join(f"{_words(what)} {had:.0f} → {has:.0f}" for what, (had, has) in pairs.items())
     tokens = watched.after.get(TOKENS, 0.0) - watched.before.get(TOKENS, 0.0)
     written = f", {tokens:.0f} tokens written" if tokens else ""
     return [
@@ -183,6 +184,10 @@ def _rows(name: str, heard: Heard, watched: Watched) -> Sequence[Row]:
         flat.row(grown),
         left.row(kept),
     ]
+
+
+def _words(figure: str) -> str:
+    return figure.removeprefix("senmon_").replace("_", " ")
 
 
 def _left(watched: Watched) -> dict[str, float]:

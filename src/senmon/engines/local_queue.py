@@ -1,4 +1,4 @@
-"""Who is next: in turn, not in the order of arrival, so that many requests of one don't hold up the others."""
+"""Who is next: in turn, not by arrival, so that many requests of one don't hold up the others."""
 
 from __future__ import annotations
 

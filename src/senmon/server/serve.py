@@ -16,6 +16,8 @@ from senmon.errors import ConfigError, SenmonError
 from senmon.server.logging import configure_logging
 
 _GRACE_SECONDS = 10
+#: Longer than proxies keep a connection (nginx: 60 s): whoever is asked must not be the one who closes it.
+_IDLE_SECONDS = 75
 _LISTENING = "0A"
 
 
@@ -59,6 +61,7 @@ def make_server(app: FastAPI, on_ready: Callable[[str], None] | None = None) -> 
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
         lifespan="on",
         # uvicorn would believe any program on this machine; `SENMON_TRUSTED_PROXIES` says whom to believe.
         proxy_headers=False,
