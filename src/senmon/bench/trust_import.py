@@ -19,6 +19,8 @@ ROWS = 400
 BROKEN = 50
 #: Mebibytes that reading a big file may take beyond what reading a small one does.
 MORE_MEMORY = 120
+#: Seconds after which a big import counts as stuck.
+HOUR = 3600
 
 
 def write_rows(path: Path, count: int) -> int:
@@ -126,7 +128,7 @@ def _apart(folder: Path, size: int) -> dict[str, int]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         told.write_text(json.dumps({**report, "peak": peak, "before": before}), encoding="utf-8")
 
-    status = forked(work)
+    status = forked(work, patience=HOUR)
     (folder / "rows.csv").unlink()
     nothing = {"peak": 0, "taken": 0, "refused": 0}
     found = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else nothing

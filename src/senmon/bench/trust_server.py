@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +73,20 @@ class Nursery:
         self._process = process
         self._born: list[Served] = []
 
-    def server(self, *, dies_at: int = 0, before: bool = True, count: Path | None = None) -> Served:
+    def server(
+        self,
+        *,
+        dies_at: int = 0,
+        before: bool = True,
+        count: Path | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> Served:
         """A fresh one, answering. `dies_at`: it kills itself at that commit of a transaction that writes,
-        right before or right after it. `count`: a file that grows by a byte for each such commit."""
+        right before or right after it. `count`: a file that grows by a byte for each such commit. `settings`
+        take the place of those of all servers."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        told = {"dies_at": dies_at, "before": before, "count": str(count) if count else ""}
+        told: dict[str, object] = {"dies_at": dies_at, "before": before, "count": str(count) if count else ""}
+        told["settings"] = dict(settings or {})
         self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -96,11 +105,17 @@ class Nursery:
 
 @contextmanager
 def nursery(
-    home: Path, packs: Sequence[Path], *, delay: float | str = 0.0, live_runs: int = 1000
+    home: Path,
+    packs: Sequence[Path],
+    *,
+    delay: float | str = 0.0,
+    live_runs: int = 1000,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Nursery]:
-    """`delay`: seconds of the engine for a word, or `REAL`; `live_runs`: replies at once at most."""
+    """`delay`: seconds of the engine for a word, or `REAL`; `live_runs`: replies at once at most; `prefix`: the
+    program that runs it."""
     words = (str(home), str(delay), str(live_runs), *map(str, packs))
-    command = [sys.executable, "-m", "senmon.cli.bench_trust_server", *words]
+    command = [*prefix, sys.executable, "-m", "senmon.cli.bench_trust_server", *words]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     begun = Nursery(process)
     try:

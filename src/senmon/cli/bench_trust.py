@@ -32,6 +32,8 @@ class PartName(StrEnum):
     actions = "actions"
     engines = "engines"
     disk = "disk"
+    clock = "clock"
+    state = "state"
     load = "load"
     soak = "soak"
     input = "input"
@@ -79,6 +81,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
     from senmon.bench import (
         trust_actions,
         trust_adapters,
+        trust_clock,
         trust_commits,
         trust_disk,
         trust_engines,
@@ -87,6 +90,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         trust_load,
         trust_messages,
         trust_soak,
+        trust_state,
         trust_tune,
     )
     from senmon.bench.trust import Row, Tell
@@ -110,6 +114,8 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.actions: trust_actions.run,
         PartName.engines: trust_engines.run,
         PartName.disk: trust_disk.run,
+        PartName.clock: trust_clock.run,
+        PartName.state: trust_state.run,
         PartName.load: load,
         PartName.soak: lambda effort, tell: trust_soak.run(packs, effort, tell),
         PartName.input: trust_input.run,

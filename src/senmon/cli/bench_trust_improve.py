@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ DECIDED = tuple(
     (f"do you {verb} {thing}", f"Yes, we {verb} {thing}, any weekday.")
     for verb, thing in itertools.product(("repair", "rent out", "buy back"), ("bicycles", "wooden skis"))
 )
+#: Of so many points, one is a full disk: those take longer.
+FEW = 4
 ASKED = "may I bring a dog inside"
 REPLY = "Sorry, I do not know that."
 
@@ -116,7 +118,8 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
             lambda root: _learnt_once(Place(root), wanted, second),
         )
         told = count.row(f"{note}; a third each killed at these, and at drawn times")
-        return [told, *tried(root, case, effort, part="improve")]
+        few = replace(effort, points=max(1, effort.points // FEW))
+        return [told, *tried(root, case, few, part="improve")]
 
 
 # --- the start

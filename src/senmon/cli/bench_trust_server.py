@@ -1,7 +1,7 @@
 """The servers of `senmon bench trust`: each line read forks one, so that a start after a kill is cheap.
 
 Everything is real but the engine, which says the same to everybody. A line says when the server is to kill
-itself (`{"dies_at", "before", "count"}`), and is answered with `{"pid", "address"}`. Arguments: the home,
+itself (`{"dies_at", "before", "count", "settings"}`), and is answered with `{"pid", "address"}`. Arguments: the home,
 seconds that the engine takes for a word, replies under way at once, then packs.
 """
 
@@ -44,22 +44,23 @@ class Slow(Workspace):
 def main(home: Path, delay: str, live_runs: int, packs: tuple[Path, ...]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who was killed is forgotten at once
-    settings = Settings(
-        home=home,
-        packs=packs,
-        port=0,
-        demo=True,
-        rate_limit_per_minute=0,
-        live_runs=live_runs,
-        threads=1,
-        log_level="ERROR",
-    )
+    given: dict[str, Any] = {
+        "home": home,
+        "packs": packs,
+        "port": 0,
+        "demo": True,
+        "rate_limit_per_minute": 0,
+        "live_runs": live_runs,
+        "threads": 1,
+        "log_level": "ERROR",
+    }
     make: Callable[[Settings], Workspace] = Workspace if delay == REAL else Slow
     Slow.delay = 0.0 if delay == REAL else float(delay)
     for line in sys.stdin:
         if os.fork() == 0:
             try:
-                _serve(make(settings), json.loads(line))
+                told = json.loads(line)
+                _serve(make(Settings(**{**given, **told["settings"]})), told)
             finally:
                 os._exit(0)
 
