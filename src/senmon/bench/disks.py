@@ -1,5 +1,7 @@
-"""A small disk of one's own that is full or read-only when it is told to be: a tmpfs in a mount namespace that
-nobody else sees, and that goes with its process. Linux only; who is not root needs user namespaces."""
+"""A small disk of one's own that is full or read-only when it is told to be: a tmpfs in a mount namespace.
+
+Nobody else sees it, and it goes with its process. Linux only; who is not root needs user namespaces.
+"""
 
 from __future__ import annotations
 
@@ -83,8 +85,7 @@ class Disk:
 
 
 def on_own_disk(root: Path, part: str, tried: Callable[[Disk], list[Count]]) -> list[Row]:
-    """The rows of `tried`, in a child with a disk over `root`. Where that can't be, one row without a point says
-    so."""
+    """The rows of `tried`, in a child with a disk over `root`; where that can't be, a row that says so."""
     root.mkdir(parents=True, exist_ok=True)
     reader, writer = os.pipe()
 
@@ -106,7 +107,7 @@ def on_own_disk(root: Path, part: str, tried: Callable[[Disk], list[Count]]) -> 
 
 
 def is_refused(work: Callable[[], object]) -> bool:
-    """Whether `work` is refused with an error of ours, or one of the system's that people are told in words."""
+    """Whether `work` is refused with an error of ours, or one of the system's that people get in words."""
     try:
         work()
     except SenmonError:

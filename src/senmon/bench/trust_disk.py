@@ -1,4 +1,4 @@
-"""Disks that fill up or can't be written: refused with words, nothing half-written, gone on with afterwards."""
+"""Disks that fill up or can't be written: refused with words, nothing half-written, gone on with later."""
 
 from __future__ import annotations
 

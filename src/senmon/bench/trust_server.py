@@ -112,8 +112,8 @@ def nursery(
     live_runs: int = 1000,
     prefix: Sequence[str] = (),
 ) -> Iterator[Nursery]:
-    """`delay`: seconds of the engine for a word, or `REAL`; `live_runs`: replies at once at most; `prefix`: the
-    program that runs it."""
+    """`delay`: seconds of the engine for a word, or `REAL`; `live_runs`: replies at once at most; `prefix`:
+    the program that runs it."""
     words = (str(home), str(delay), str(live_runs), *map(str, packs))
     command = [*prefix, sys.executable, "-m", "senmon.cli.bench_trust_server", *words]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

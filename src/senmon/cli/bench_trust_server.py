@@ -1,8 +1,8 @@
 """The servers of `senmon bench trust`: each line read forks one, so that a start after a kill is cheap.
 
 Everything is real but the engine, which says the same to everybody. A line says when the server is to kill
-itself (`{"dies_at", "before", "count", "settings"}`), and is answered with `{"pid", "address"}`. Arguments: the home,
-seconds that the engine takes for a word, replies under way at once, then packs.
+itself, and its own settings (`{"dies_at", "before", "count", "settings"}`); it is answered with `{"pid",
+"address"}`. Arguments: the home, seconds that the engine takes for a word, replies under way at once, packs.
 """
 
 from __future__ import annotations
