@@ -19,10 +19,11 @@ mkdir "$work/backup"
 case $url in
   postgres*)
     command -v pg_dump >/dev/null || die "pg_dump is not here: install PostgreSQL's client"
-    # libpq knows no driver in the scheme. One moment of the database, whoever writes meanwhile.
-    PGDATABASE=$(printf %s "$url" | sed 's#^postgres\(ql\)\{0,1\}\(+[a-z0-9]*\)\{0,1\}://#postgresql://#') \
-      sh -c 'exec pg_dump --dbname="$PGDATABASE" "$@"' pg_dump --format=custom --no-owner --no-privileges \
-      --file="$work/backup/database.dump"
+    # The password goes by the environment: arguments are everybody's to see.
+    variables=$("$python" "$(dirname "$0")/postgres_address.py") || die "no backup was made"
+    # One moment of the database, whoever writes meanwhile.
+    (eval "$variables" && exec pg_dump --format=custom --no-owner --no-privileges \
+      --file="$work/backup/database.dump")
     ;;
   *)
     file=$home/senmon.db

@@ -5,7 +5,7 @@ set -eu
 umask 077
 die() { echo "restore: $1" >&2; exit 1; }
 [ $# -eq 1 ] || die "which backup? restore.sh FILE.tar"
-home=${SENMON_HOME:-.senmon} url=${SENMON_DATABASE_URL:-}
+home=${SENMON_HOME:-.senmon} url=${SENMON_DATABASE_URL:-} python=${PYTHON:-python3}
 [ -f "$1" ] || die "$1 is not there"
 [ -f "$1.sha256" ] || die "$1.sha256 is not there: it came with the backup"
 folder=$(cd "$(dirname "$1")" && pwd) name=$(basename "$1")
@@ -22,8 +22,10 @@ tar -C "$work" --no-same-owner -xf "$folder/$name"
 
 if [ -f "$work/database.dump" ]; then
   case $url in postgres*) ;; *) die "this is a backup of PostgreSQL: set SENMON_DATABASE_URL to an empty database" ;; esac
-  PGDATABASE=$(printf %s "$url" | sed 's#^postgres\(ql\)\{0,1\}\(+[a-z0-9]*\)\{0,1\}://#postgresql://#')
-  tables=$(psql --dbname="$PGDATABASE" -XAtc "select count(*) from information_schema.tables where table_schema = 'public'")
+  # The password goes by the environment: arguments are everybody's to see.
+  variables=$("$python" "$(dirname "$0")/postgres_address.py") || die "nothing was restored"
+  eval "$variables"
+  tables=$(psql -XAtc "select count(*) from information_schema.tables where table_schema = 'public'")
   [ "$tables" = 0 ] || die "the database has $tables tables already: name an empty one"
   pg_restore --dbname="$PGDATABASE" --single-transaction --exit-on-error --no-owner --no-privileges "$work/database.dump"
 else

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from senmon.cli.main import app
+from senmon.cli.main import compose as compose_commands
 from senmon.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +68,7 @@ def test_container_files_say_what_they_need(path: Path) -> None:
     last = words[len(words) - words[::-1].index("FROM") :]
     assert {"LABEL", "USER", "HEALTHCHECK", "ENTRYPOINT", "CMD", "EXPOSE"} <= set(last)
     assert words.count("FROM") == 2
+    assert not any(":latest" in rest for word, rest in found if word in ("FROM", "ARG"))
     (user,) = [rest for word, rest in found if word == "USER"]
     assert int(user.split(":")[0]) > 0
     (python,) = [rest for word, rest in found if word == "ARG" and rest.startswith("PYTHON=")]
@@ -78,7 +82,72 @@ def test_container_files_say_what_they_need(path: Path) -> None:
             assert source.split("/")[0] in given, f"{source} is kept out by .dockerignore"
 
 
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Every command line of senmon's that a file here would run: where it stands, and its words."""
+    for path in CONTAINERFILES:
+        found = dict(instructions(path))
+        words = [*json.loads(found["ENTRYPOINT"]), *json.loads(found["CMD"])]
+        if words[0] == "senmon":
+            yield path.name, words
+    if command := compose()["services"]["senmon"].get("command"):
+        yield "compose.yaml", ["senmon", *command]
+    for overlay in OVERLAYS:
+        for manifest in built(KUBERNETES / "overlays" / overlay):
+            for container in pod_of(manifest).get("containers", ()):
+                if "senmon" in container["image"]:
+                    words = [*container.get("command", ["senmon"]), *container.get("args", ())]
+                    yield f"{overlay}: {manifest['kind']} {manifest['metadata']['name']}", words
+    start = re.search(r"^ExecStart=/opt/senmon/bin/(.+)$", (DEPLOY / "senmon.service").read_text(), re.M)
+    assert start is not None
+    yield "senmon.service", start[1].split()
+
+
+def test_every_command_is_one_of_senmon_s() -> None:
+    compose_commands()
+    known = get_command(app)
+    found = list(commands())
+    assert len(found) >= 6
+    for place, words in found:
+        assert words[0] == "senmon", place
+        here: Any = known
+        for word in words[1:]:
+            if word.startswith("-"):
+                options = {name for each in here.params for name in each.opts}
+                assert word.partition("=")[0] in options, f"{place}: {word}"
+            else:
+                assert word in getattr(here, "commands", {}), f"{place}: {word}"
+                here = here.commands[word]
+        assert not hasattr(here, "commands"), f"{place}: {' '.join(words)} is a group of commands"
+
+
 # --- compose
+
+
+def test_compose_follows_its_schema() -> None:
+    try:
+        import check_jsonschema
+        from jsonschema.validators import validator_for
+    except ImportError:
+        missing("check-jsonschema is not here: pip install check-jsonschema")
+    vendored = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+    schema = json.loads(vendored.read_text(encoding="utf-8"))
+    validator = validator_for(schema)(schema)
+    assert [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(compose())] == []
+    broken = compose()
+    broken["services"]["proxy"]["readonly"] = broken["services"]["proxy"].pop("read_only")
+    assert not validator.is_valid(broken)
+
+
+def test_caddy_takes_its_file() -> None:
+    command = [program("caddy", "apt-get install caddy"), "validate", "--adapter", "caddyfile", "--config"]
+    done = subprocess.run(
+        [*command, str(DEPLOY / "Caddyfile")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": "/tmp"},
+    )
+    assert done.returncode == 0 and "Valid configuration" in done.stdout + done.stderr, done.stderr
 
 
 def compose() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,11 +21,25 @@ from store.conftest import POSTGRES, TEMPLATE, apart, execute
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
-def run(script: str, argument: Path, home: Path, url: str = "") -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "SENMON_HOME": str(home), "SENMON_DATABASE_URL": url}
+def run(
+    script: str, argument: Path, home: Path, url: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "SENMON_HOME": str(home), "SENMON_DATABASE_URL": url, **more}
     return subprocess.run(
         ["sh", str(DEPLOY / script), str(argument)], capture_output=True, text=True, env=env, check=False
     )
+
+
+def spied(folder: Path) -> dict[str, str]:
+    """An environment in which PostgreSQL's programs note what everybody could see of them."""
+    folder.mkdir()
+    for name in ("pg_dump", "psql", "pg_restore"):
+        real = shutil.which(name)
+        assert real is not None
+        spy = folder / name
+        spy.write_text(f'#!/bin/sh\nps -eo args >>"{folder}/seen"\nexec {real} "$@"\n')
+        spy.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 def living(folder: Path) -> Path:
@@ -92,13 +107,17 @@ def test_backup_of_a_living_server_is_restored(
 ) -> None:
     home, restored = living(tmp_path / "home"), tmp_path / "a new" / "home"
     url = new = ""
+    spy: dict[str, str] = {}
     if kind == "postgres":
         root: str = request.getfixturevalue("postgres")
+        # As people write it, though this server asks for no password.
+        root = root.replace("postgresql://senmon@", "postgresql+asyncpg://senmon:pass%27word%20@")
         url, new = (root.format(name) for name in ("backup_from", "backup_to"))
+        spy = spied(tmp_path / "spy")
         apart(create(root))
     with writing(url or home / "senmon.db") as made:
         before = set(made)
-        done = run("backup.sh", tmp_path / "backups", home, url)
+        done = run("backup.sh", tmp_path / "backups", home, url, **spy)
         assert done.returncode == 0, done.stderr
         while len(made) <= len(before):  # the server went on
             threading.Event().wait(0.01)
@@ -106,8 +125,12 @@ def test_backup_of_a_living_server_is_restored(
     assert sorted(path.name for path in backup.parent.iterdir()) == [backup.name, f"{backup.name}.sha256"]
     assert backup.stat().st_mode & 0o077 == 0
 
-    done = run("restore.sh", backup, restored, new)
+    done = run("restore.sh", backup, restored, new, **spy)
     assert done.returncode == 0, done.stderr
+    if kind == "postgres":
+        seen = (tmp_path / "spy" / "seen").read_text()
+        assert seen.count("pg_dump --format=custom") and seen.count("pg_restore --dbname=backup_to")
+        assert "pass'word" not in seen and "pass%27word" not in seen, "everybody could see the password"
     same_files(home, restored)
     found = asyncio.run(conversations(new or restored / "senmon.db"))
     assert before <= found <= set(made)
