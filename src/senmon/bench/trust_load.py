@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +26,14 @@ TIMES = 5
 SLOWER = 3.0
 #: Mebibytes that the server may grow by from the middle of a soak to its end.
 GROWTH = 32.0
+#: Of the CPU that an answer takes, a refusal may take so much.
+CHEAPER = 0.1
+#: So many are made to know what one costs.
+REFUSALS = 200
+#: One visitor's messages may slow down those of others by so much while they are five times what is taken.
+FAIR = 1.5
+#: A machine that stood still for so long measured nothing; it may try so often.
+STILL, TRIES = 0.5, 3
 
 
 @dataclass(slots=True)
@@ -38,6 +46,8 @@ class Heard:
     refused: dict[int, int] = field(default_factory=dict)
     silent: int = 0
     broken: list[str] = field(default_factory=list)
+    #: How long this program, which has next to nothing to do, was kept from running.
+    still: float = 0.0
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.seconds)
@@ -62,16 +72,20 @@ async def talk_at_once(server: Served, count: int) -> Heard:
     return heard
 
 
-async def open_loop(server: Served, rate: float, seconds: float, draw: random.Random) -> Heard:
-    """`rate` messages a second for so long, answered or not; a conversation each."""
+async def open_loop(
+    server: Served, rate: float, seconds: float, draw: random.Random, *, loud: bool = False
+) -> Heard:
+    """`rate` messages a second for so long, answered or not; a conversation each, and a visitor of its own or
+    one, who is `loud`, for all of them."""
     heard, tasks = Heard(), set[asyncio.Task[None]]()
     async with client_for(server, 4000) as client:
-        talks = [await begin(client) for _ in range(PLACES * (TIMES + 3))]
+        headers = (await begin(client))[1] if loud else None
+        free = [await begin(client, headers) for _ in range(PLACES * (TIMES + 3))]
+        watching = asyncio.create_task(_watch(heard))
         end, number = time.perf_counter() + seconds, 0
-        free = list(talks)
         while time.perf_counter() < end:
             await asyncio.sleep(draw.expovariate(rate))
-            talk = free.pop() if free else await begin(client)
+            talk = free.pop() if free else await begin(client, headers)
             task = asyncio.create_task(say(client, talk, f"m{number}", heard))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -79,7 +93,15 @@ async def open_loop(server: Served, rate: float, seconds: float, draw: random.Ra
             number += 1
         if tasks:
             await asyncio.wait(tasks)
+        watching.cancel()
     return heard
+
+
+async def _watch(heard: Heard) -> None:
+    while True:
+        begun = time.perf_counter()
+        await asyncio.sleep(0.05)
+        heard.still = max(heard.still, time.perf_counter() - begun - 0.05)
 
 
 def _freed(free: list[Talk], talk: Talk, _: asyncio.Task[None]) -> None:
@@ -94,10 +116,11 @@ def client_for(server: Served, most: int) -> httpx.AsyncClient:
 Talk = tuple[str, dict[str, str]]
 
 
-async def begin(client: httpx.AsyncClient) -> Talk:
-    """A conversation of a new visitor."""
-    token = (await client.post("/v1/visitors")).json()["token"]
-    headers = {"Authorization": f"Bearer {token}"}
+async def begin(client: httpx.AsyncClient, headers: dict[str, str] | None = None) -> Talk:
+    """A conversation, of a new visitor where no `headers` of one are given."""
+    if headers is None:
+        token = (await client.post("/v1/visitors")).json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
     answer = await client.post("/v1/conversations", headers=headers)
     return answer.json()["conversation_id"], headers
 
@@ -155,10 +178,9 @@ def measure(effort: Effort, tell: Tell) -> tuple[Sequence[Row], Overload]:
         tell(f"load: {conversations} conversations at once")
         with nursery(root / "many", [packs]) as born:
             many = _many(born, conversations)
-        tell("load: overload")
         with nursery(root / "over", [packs], delay=WORD, live_runs=PLACES) as born:
-            rows, overload = _overload(born.server(), effort)
-    return [many, *rows], overload
+            found = _undisturbed(lambda: _overloaded(born.server(), effort, tell))
+    return [many, *_overload(found, effort), _fair(found)], found.plot()
 
 
 def _many(born: Nursery, conversations: int) -> Row:
@@ -171,13 +193,86 @@ def _many(born: Nursery, conversations: int) -> Row:
     return count.row(f"95 % within {heard.percentile(0.95):.2f} s, scripted engine without delay")
 
 
-def _overload(server: Served, effort: Effort) -> tuple[Sequence[Row], Overload]:
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """What one server went through. `answer`, `refusal`: seconds of its CPU for one of them."""
+
+    calm: Heard
+    hot: Heard
+    beside: Heard
+    answer: float
+    refusal: float
+    grown: float
+
+    @property
+    def still(self) -> float:
+        return max(self.calm.still, self.hot.still, self.beside.still)
+
+    def plot(self) -> Overload:
+        refused = sum(self.hot.refused.values())
+        return Overload(tuple(self.calm.seconds), tuple(self.hot.seconds), refused)
+
+
+def _undisturbed(attempt: Callable[[], Loads]) -> Loads:
+    """Measured again where the whole machine stood still; the last attempt counts as it is."""
+    for _ in range(TRIES - 1):
+        found = attempt()
+        if found.still < STILL:
+            return found
+    return attempt()
+
+
+def _overloaded(server: Served, effort: Effort, tell: Tell) -> Loads:
     draw = effort.draw("overload")
+    asyncio.run(open_loop(server, PLACES / 8, 1.0, draw))  # what is loaded at the first message is no latency
+    tell("load: below capacity")
     calm = asyncio.run(open_loop(server, PLACES / 8, effort.seconds / 2, draw))
-    capacity = PLACES / calm.percentile(0.5)
+    rate = TIMES * PLACES / calm.percentile(0.5)
+    tell(f"load: {rate:.0f} messages a second, {TIMES} times the capacity")
     middle = server.memory()
-    hot = asyncio.run(open_loop(server, TIMES * capacity, effort.seconds, draw))
+    hot = asyncio.run(open_loop(server, rate, effort.seconds, draw))
     grown = server.memory() - middle
+    tell("load: one visitor sends as many, others write as before")
+    beside = asyncio.run(_beside(server, rate, effort.seconds / 2, draw))
+    return Loads(calm, hot, beside, *asyncio.run(_price(server)), grown)
+
+
+async def _beside(server: Served, rate: float, seconds: float, draw: random.Random) -> Heard:
+    """What visitors hear while one of them floods."""
+    flood = asyncio.create_task(open_loop(server, rate, seconds + 2, draw, loud=True))
+    await asyncio.sleep(2)
+    heard = await open_loop(server, PLACES / 8, seconds, draw)
+    await flood
+    return heard
+
+
+async def _price(server: Served) -> tuple[float, float]:
+    """CPU seconds of the server for one answer, and for one refusal: all places are taken twice, the second
+    time with messages that come too late."""
+    async with client_for(server, 2 * PLACES) as client:
+        talks = [await begin(client) for _ in range(PLACES)]
+        late = await begin(client)
+        alone, _ = await _taken(server, client, talks, late, 0)
+        both, refused = await _taken(server, client, talks, late, REFUSALS)
+    return alone / PLACES, (both - alone) / max(1, refused)
+
+
+async def _taken(
+    server: Served, client: httpx.AsyncClient, talks: Sequence[Talk], late: Talk, messages: int
+) -> tuple[float, int]:
+    """CPU seconds while all places are taken and so many messages come too late; how many were refused."""
+    begun, refused = server.cpu(), Heard()
+    async with asyncio.TaskGroup() as taking:
+        for talk in talks:
+            taking.create_task(say(client, talk, f"with {messages} more", Heard()))
+        await asyncio.sleep(4 * WORD)
+        for _ in range(messages):
+            await say(client, late, "too late", refused)
+    return server.cpu() - begun, sum(refused.refused.values())
+
+
+def _overload(found: Loads, effort: Effort) -> Sequence[Row]:
+    hot, calm = found.hot, found.calm
     refused = sum(hot.refused.values())
     told = Count("load", f"{TIMES} times the capacity: refused with 429 or 503 and Retry-After")
     told.points = refused
@@ -191,12 +286,34 @@ def _overload(server: Served, effort: Effort) -> tuple[Sequence[Row], Overload]:
         slow, before = hot.percentile(0.95), calm.percentile(0.95)
         must(slow < SLOWER * before, f"{slow:.2f} s, without overload {before:.2f} s")
     with flat.point("overload"):
-        must(grown < GROWTH, f"it grew by {grown:.0f} MiB")
+        must(found.grown < GROWTH, f"it grew by {found.grown:.0f} MiB")
     arrived = refused + len(hot.seconds) + len(hot.broken)
+    still = f"; the machine stood still for {found.still:.1f} s" if found.still >= STILL else ""
     rows = [
         told.row(f"{arrived} messages in {effort.seconds:.0f} s, {len(hot.seconds)} answered"),
         whole.row(),
-        pace.row(f"{calm.percentile(0.95):.2f} s before, {hot.percentile(0.95):.2f} s under overload"),
-        flat.row(f"{grown:+.1f} MiB"),
+        pace.row(f"{calm.percentile(0.95):.2f} s before, {hot.percentile(0.95):.2f} s under overload{still}"),
+        flat.row(f"{found.grown:+.1f} MiB"),
+        _cheap(found),
     ]
-    return [row for row in rows if row.points], Overload(tuple(calm.seconds), tuple(hot.seconds), refused)
+    return [row for row in rows if row.points]
+
+
+def _cheap(found: Loads) -> Row:
+    cheap = Count("load", f"a refusal costs the server less than {CHEAPER:.0%} of the CPU of an answer")
+    with cheap.point("refusals"):
+        must(found.refusal < CHEAPER * found.answer, f"{found.refusal:.4f} s of {found.answer:.4f} s")
+    return cheap.row(f"{1000 * found.refusal:.1f} ms, an answer {1000 * found.answer:.0f} ms")
+
+
+def _fair(found: Loads) -> Row:
+    """Every message of the others is a point: refused or broken it is lost; the pace is one more."""
+    calm, beside = found.calm, found.beside
+    what = f"one visitor floods: the others are answered, 95 % within {FAIR:g} times what they take without"
+    count = Count("load", what, len(beside.seconds), list(beside.broken))
+    count.failed += [f"status {status}" for status, times in beside.refused.items() for _ in range(times)]
+    count.points += len(count.failed)
+    with count.point("pace"):
+        slow, before = beside.percentile(0.95), calm.percentile(0.95)
+        must(slow < FAIR * before, f"{slow:.2f} s, without the flood {before:.2f} s")
+    return count.row(f"{before:.2f} s before, {slow:.2f} s beside the flood")

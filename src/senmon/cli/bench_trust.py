@@ -35,6 +35,7 @@ class PartName(StrEnum):
     clock = "clock"
     state = "state"
     load = "load"
+    real = "real"
     soak = "soak"
     input = "input"
 
@@ -89,6 +90,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         trust_input,
         trust_load,
         trust_messages,
+        trust_real,
         trust_soak,
         trust_state,
         trust_tune,
@@ -117,6 +119,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.clock: trust_clock.run,
         PartName.state: trust_state.run,
         PartName.load: load,
+        PartName.real: lambda effort, tell: trust_real.run(packs, effort, tell),
         PartName.soak: lambda effort, tell: trust_soak.run(packs, effort, tell),
         PartName.input: trust_input.run,
     }
