@@ -119,11 +119,11 @@ def stored(root: Path) -> Case:
     """Conversations of a server's database."""
     start, kept = root / "stored", set[str]()
     start.mkdir()
-    asyncio.run(_talk(start, set()))
+    asyncio.run(talked(start, set()))
 
     def work(place: Path) -> None:
         kept.clear()
-        asyncio.run(_talk(place, kept))
+        asyncio.run(talked(place, kept))
 
     def whole(place: Path) -> None:
         missing = asyncio.run(_missing(place, kept))
@@ -132,7 +132,7 @@ def stored(root: Path) -> Case:
     return Case("messages", start, work, whole, whole)
 
 
-async def _talk(place: Path, kept: set[str]) -> None:
+async def talked(place: Path, kept: set[str]) -> None:
     """Conversations of a message and its reply; `kept` gets what was acknowledged."""
     store = await Store.open(place / "senmon.db", serving=False)
     try:
