@@ -28,6 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE, LIVED = 1.0, 30.0, 60.0
 #: For streams to end and runs to be handed over; then it is killed.
 GRACE_SECONDS = 25.0
 _LOOK_SECONDS = 0.2
+COMMAND = (sys.executable, "-m", "senmon.cli.main", "serve", "--json")
 
 
 @dataclass
@@ -92,8 +93,8 @@ def run_workers(settings: Settings, count: int, *, json: bool) -> None:
     port = int(shared.getsockname()[1])
     for number in range(1, count + 1):  # taken by each of them itself: with the process its port is closed
         bind(settings.host, port + number).close()
-    command = [sys.executable, "-m", "senmon.cli.main", "serve", "--json"]
-    command += [f"--host={settings.host}", f"--port={port}", *(f"--packs={root}" for root in settings.packs)]
+    command = [*COMMAND, f"--host={settings.host}", f"--port={port}"]
+    command += [f"--packs={root}" for root in settings.packs]
     # A terminal shows what goes wrong; a service's log shows everything.
     level = settings.log_level if json or "log_level" in settings.model_fields_set else "WARNING"
     environment = {**os.environ, "SENMON_LOG_LEVEL": level}
