@@ -32,7 +32,7 @@ from senmon.engines.fleet_names import adapter_model
 from senmon.engines.local import LocalEngine
 from senmon.engines.openai_tokens import TokenEngine
 from senmon.engines.protocol import GenerateRequest, Sampling
-from senmon.errors import AdapterNotFound, EngineUnavailable
+from senmon.errors import AdapterError, AdapterNotFound, EngineUnavailable
 from senmon.evaluation.cases import heldout, heldout_cases, spread
 from senmon.messages import Message
 from senmon.packs.loader import load_pack
@@ -230,6 +230,49 @@ async def test_the_resolver_finds_an_adapter(vllm: Vllm, shipped: dict[str, Adap
     finally:
         await engine.close()
     tell(f"its resolver found {adapter_model(tutor)}")
+
+
+async def test_a_missing_adapter_is_an_error_and_never_the_base(
+    remote: TokenEngine, shipped: dict[str, Adapter], tmp_path: Path
+) -> None:
+    gone = replace(shipped["support"], version="d" * 64, path=tmp_path / "nowhere")
+    with pytest.raises(AdapterError):
+        await remote.hold([gone])
+    with pytest.raises(AdapterError):
+        await reply(remote, requests("support", gone)[0])
+    tell("an adapter that is not there: an error, no words of the base")
+
+
+@pytest.mark.skipif(bool(RUNNING), reason="that server is not ours to kill")
+async def test_one_of_two_replicas_is_killed_in_mid_stream(
+    vllm: Vllm, shipped: dict[str, Adapter], tmp_path: Path
+) -> None:
+    other = Vllm(tmp_path)
+    await asyncio.to_thread(other.start)
+    engine = TokenEngine([vllm.url, other.url], resolve(), Loaded(), linger=0.0)
+    mine, request = shipped["support"], replace(requests("support", shipped["support"])[0], tools=())
+    try:
+        await engine.hold([mine])
+        whole = (await reply(engine, request)).text
+        said = ""
+        with pytest.raises(EngineUnavailable):
+            async with aclosing(engine.generate(request)) as chunks:
+                async for chunk in chunks:
+                    said += chunk.text
+                    (busy,) = (each.name for each in engine.fleet.replicas if each.active)
+                    killed, left = (vllm, other) if busy in vllm.url else (other, vllm)
+                    await asyncio.to_thread(killed.kill)
+        assert whole.startswith(said)
+        again = [(await reply(engine, request)).text for _ in range(3)]
+        assert again == [whole] * 3, "the other one answers, with the adapter"
+        tell(
+            f"one of two killed after {len(said)} characters: that reply fails, three later ones by {left.url}"
+        )
+    finally:
+        await engine.close()
+        other.kill()
+        if vllm._process is None:
+            await asyncio.to_thread(vllm.start)
 
 
 @pytest.mark.skipif(bool(RUNNING), reason="that server is not ours to kill")

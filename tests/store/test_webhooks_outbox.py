@@ -100,10 +100,22 @@ async def test_deliveries_wait_are_given_up_and_tried_again(store: Store) -> Non
         await store.webhooks.get(hook.id)
 
 
-async def test_replies_to_chatwoot_are_queued_once_and_go_with_the_person(store: Store) -> None:
-    conversation, _ = await exchange(store)
-    for _ in range(2):
-        await store.webhooks.enqueue("chatwoot.message", "reply-r1", {"text": "Hello."}, conversation)
-    assert [each.event for each in await store.webhooks.deliveries(None)] == ["reply-r1"]
-    await store.people.erase(visitor="ann")
+async def test_replies_to_chatwoot_are_queued_with_the_end_of_their_run(store: Store) -> None:
+    """Whichever server ends it, and with an error of one that died."""
+    visitor = Identity("chatwoot", "3.7")
+    talk = await store.continue_conversation(visitor, "chatwoot")
+    run = (await store.start_run(talk.id, "chatwoot-1", "hi")).id
+    said = [Event("delta", {"text": "Hello. "}), Event("delta", {"text": "Wait."})]
+    await store.append_all(run, *said)
+    assert await store.webhooks.deliveries(None) == ()
+    await store.append_all(run, Event("handoff", {"reason": "asked for"}), Event("done"), state="done")
+    await store.finish_run(run, "done")  # it has ended already
+    opened, reply = sorted(await store.webhooks.deliveries(None), key=lambda each: each.type, reverse=True)
+    place = {"account": 3, "conversation": 7}
+    assert (opened.event, opened.data) == (f"open-{run}", place)
+    assert (reply.event, reply.data) == (f"reply-{run}", {**place, "text": "Hello. Wait."})
+    _, mine = await exchange(store)
+    await store.append_all(mine, Event("delta", {"text": "Hello."}), Event("done"), state="done")
+    assert len(await store.webhooks.deliveries(None)) == 2, "other channels' replies are nobody's there"
+    await store.people.erase(visitor="3.7")
     assert await store.webhooks.deliveries(None) == ()

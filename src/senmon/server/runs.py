@@ -283,7 +283,7 @@ class RunManager:
     def _expect_followers(self, live: _LiveRun) -> None:
         """Start the clock when nobody follows."""
         _cancel(live)
-        if live.followers or live.run.id not in self._live:
+        if live.followers or live.turn.unattended or live.run.id not in self._live:
             return
         loop = asyncio.get_running_loop()
         live.timer = loop.call_later(self._idle_seconds, lambda: self._ask_idle(live))

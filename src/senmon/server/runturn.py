@@ -13,6 +13,8 @@ from senmon.assistant.resuming import resume
 from senmon.messages import Conversation, Event, Identity, Message
 from senmon.server.ports import Assistant as Replying
 
+#: The site of Chatwoot's visitors.
+CHATWOOT = "chatwoot"
 #: Beside these an opening holds the messages.
 _KEPT = ("text", "pinned", "system", "replaces")
 
@@ -32,6 +34,11 @@ class Turn:
     packs: frozenset[str] | None = None
     #: The run whose exchange this one takes the place of.
     replaces: str | None = None
+
+    @property
+    def unattended(self) -> bool:
+        """Nobody follows it: its reply is sent when it has ended."""
+        return self.identity.site == CHATWOOT
 
     def opening(self, *, leased: bool = False) -> Event:
         """The run's first event, stored together with the run: what was taken is never forgotten. Of a leased

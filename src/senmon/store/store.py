@@ -17,6 +17,7 @@ from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, RunNo
 from senmon.messages import Event, Identity
 from senmon.store.audit import Audit
 from senmon.store.belonging import admit, bind_customer
+from senmon.store.chatwoot import answer_chatwoot
 from senmon.store.class_codes import ClassCodes
 from senmon.store.database import Database, parse_url
 from senmon.store.duties import Duties
@@ -311,7 +312,8 @@ class Store:
     async def finish_run(self, id: str, state: RunState) -> None:
         """Only a running run changes its state."""
         async with self._database.writing(quick=True) as connection:
-            await connection.execute(_FINISH, _finishing(id, state))
+            if (await connection.execute(_FINISH, _finishing(id, state))).rowcount:
+                await answer_chatwoot(connection, id)
 
     # Events
 
@@ -360,6 +362,7 @@ class Store:
                 await open_handover(connection, found, run=run_id, reason=reason)
         if state is not None:
             await connection.execute(_FINISH, _finishing(run_id, state))
+            await answer_chatwoot(connection, run_id)
 
     async def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
         """The run's events with a seq above `after`, in order."""

@@ -92,13 +92,6 @@ class Webhooks:
         async with self._database.writing() as connection:
             return await announce(connection, type, data, only=only)
 
-    async def enqueue(self, type: str, event: str, data: Mapping[str, Any], conversation: str) -> None:
-        """To Chatwoot; the same `event` again is the same."""
-        async with self._database.writing() as connection:
-            known = select(outbox.c.id).where(outbox.c.webhook.is_(None), outbox.c.event == event)
-            if await one(connection, known) is None:
-                await _queue(connection, None, event, type, data, conversation)
-
     # --- sending
 
     async def claim(self, most: int) -> tuple[Delivery, ...]:
@@ -210,6 +203,15 @@ async def announce(
         if (await connection.execute(waiting)).scalar_one() < MOST_WAITING:
             await _queue(connection, each.id, event, type, told, conversation)
     return len(wanted)
+
+
+async def queue_once(
+    connection: AsyncConnection, type: str, event: str, data: Mapping[str, Any], conversation: str
+) -> None:
+    """To Chatwoot, inside the caller's transaction; the same `event` again is the same."""
+    known = select(outbox.c.id).where(outbox.c.webhook.is_(None), outbox.c.event == event)
+    if await one(connection, known) is None:
+        await _queue(connection, None, event, type, data, conversation)
 
 
 async def forget_deliveries(connection: AsyncConnection, ids: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import logging
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import PlainTextResponse
@@ -20,18 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from senmon.errors import ConversationNotFound, PersonSpeaks, RunConflict, SenmonError
 from senmon.messages import Identity
 from senmon.server.responses import BODY, errors_beside_text
-from senmon.server.runturn import Turn
+from senmon.server.runturn import CHATWOOT, Turn
 from senmon.server.services import Server, Services
-from senmon.store.records import Run
 
 router = APIRouter(tags=["chatwoot"])
 #: Conversations with the bot; `open` and `resolved` ones are the people's.
 OURS = "pending"
 _TRIES = 20
-_SITE = "chatwoot"
 
 log = logging.getLogger(__name__)
-_answers: set[asyncio.Task[None]] = set()
+_waiting: set[asyncio.Task[None]] = set()
 
 
 class ChatwootConversation(BaseModel):
@@ -90,54 +88,45 @@ async def chatwoot(
     if not wanted or not hmac.compare_digest(secret.encode(), wanted.encode()):
         raise ConversationNotFound("there is nothing here", remedy="check SENMON_CHATWOOT_SECRET")
     text = event.said[: settings.max_message_chars]
-    if text:
-        answer = asyncio.create_task(_answer(server, event, text))
-        _answers.add(answer)
-        answer.add_done_callback(_answers.discard)
+    if text and not await _begun_at_once(server, event, text):
+        waiting = asyncio.create_task(_begin_later(server, event, text))
+        _waiting.add(waiting)
+        waiting.add_done_callback(_waiting.discard)
     return PlainTextResponse("taken")
 
 
-async def _answer(server: Services, event: ChatwootEvent, text: str) -> None:
+async def _begun_at_once(server: Services, event: ChatwootEvent, text: str) -> bool:
+    """What is taken is stored, unless an earlier message of the conversation is still being answered: False.
+    The reply is queued with the end of the run, on whichever server that is."""
     try:
-        run = await _begun(server, event, text)
-        if run is not None:
-            await _sent_back(server, event, run)
+        await server.runs.begin(await _turn(server, event, text))
+    except RunConflict:
+        return False
+    except PersonSpeaks:
+        pass
+    except SenmonError as error:
+        log.warning("a message of Chatwoot was not answered: %s", error.code)
+    return True
+
+
+async def _begin_later(server: Services, event: ChatwootEvent, text: str) -> None:
+    """Messages of one conversation queue up."""
+    try:
+        turn = await _turn(server, event, text)
+        for _ in range(_TRIES):
+            if (under_way := await server.workspace.store.running(turn.conversation)) is not None:
+                async with aclosing(server.runs.follow(under_way.id)) as events:
+                    async for _ in events:
+                        pass
+            if await _begun_at_once(server, event, text):
+                return
+        log.warning("a message of Chatwoot was not answered: earlier ones still are")
     except SenmonError as error:
         log.warning("a message of Chatwoot was not answered: %s", error.code)
 
 
-async def _begun(server: Services, event: ChatwootEvent, text: str) -> Run | None:
-    """Messages of one conversation queue up. None: it was answered before, or a person has it."""
+async def _turn(server: Services, event: ChatwootEvent, text: str) -> Turn:
     assert event.account is not None and event.conversation is not None
-    identity = Identity(_SITE, f"{event.account.id}.{event.conversation.id}")
+    identity = Identity(CHATWOOT, f"{event.account.id}.{event.conversation.id}")
     conversation = await server.workspace.store.continue_conversation(identity, "chatwoot")
-    turn = Turn(conversation.id, f"chatwoot-{event.id}", text, identity)
-    for _ in range(_TRIES):
-        await server.runs.idle(conversation.id)
-        try:
-            return await server.runs.begin(turn)
-        except PersonSpeaks:
-            return None
-        except RunConflict:
-            continue
-    raise RunConflict("this conversation's earlier message is still being answered")
-
-
-async def _sent_back(server: Services, event: ChatwootEvent, run: Run) -> None:
-    """What was said when the run ends, and the conversation opened when it was handed over."""
-    assert event.account is not None and event.conversation is not None
-    parts, handed_over = list[str](), False
-    async with aclosing(server.runs.follow(run.id)) as events:
-        async for each in events:
-            if each.type == "delta":
-                parts.append(str(each.data.get("text", "")))
-            elif each.type == "error":
-                parts.append(f" {each.data.get('message', '')}")
-            handed_over |= each.type == "handoff"
-    place: dict[str, Any] = {"account": event.account.id, "conversation": event.conversation.id}
-    outbox = server.workspace.store.webhooks
-    if text := "".join(parts).strip():
-        told = {**place, "text": text}
-        await outbox.enqueue("chatwoot.message", f"reply-{run.id}", told, run.conversation)
-    if handed_over:
-        await outbox.enqueue("chatwoot.open", f"open-{run.id}", place, run.conversation)
+    return Turn(conversation.id, f"chatwoot-{event.id}", text, identity)
