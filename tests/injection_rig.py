@@ -19,6 +19,7 @@ import pytest
 
 from senmon.actions.runner import ActionRunner
 from senmon.assistant import Assistant, Catalog, ServedPack
+from senmon.bench.trust_behaviour import FOLDER
 from senmon.checks.registry import build_checks
 from senmon.engines.protocol import GenerateRequest
 from senmon.engines.scripted import ScriptedEngine
@@ -31,7 +32,7 @@ from senmon.settings import Settings
 from server_rig import HOST_SECRET, FakeCatalog, FakeServed, FakeWorkspace, Site, client_of, serving
 
 SUPPORT = Path(__file__).parents[1] / "domains" / "support"
-OWN = Path(__file__).parent / "trust" / "injections.txt"
+OWN = FOLDER / "injections.txt"
 PUBLIC = "injection/purplellama_half.json"
 #: Tables that an action may write for whoever asks: notes to the team and invoices to the owner's address.
 NOTES = ("handover", "sent")

@@ -12,6 +12,7 @@ import pytest
 
 from senmon.actions.runner import ActionRunner
 from senmon.assistant import Assistant, Catalog, ServedPack
+from senmon.bench.trust_behaviour import FOLDER
 from senmon.checks.registry import build_checks
 from senmon.engines.protocol import Chunk, GenerateRequest
 from senmon.engines.scripted import ScriptedEngine
@@ -24,7 +25,7 @@ from senmon.settings import Settings
 from server_rig import FakeCatalog, FakeServed, FakeWorkspace, Site, serving
 
 ROOT = Path(__file__).parents[2]
-ASKS = Path(__file__).with_name("answer_asks.txt").read_text(encoding="utf-8").splitlines()
+ASKS = (FOLDER / "answer_asks.txt").read_text(encoding="utf-8").splitlines()
 OPEN = ToolCall("call_1", "open_problem", {"problem": "3x - 7 = 11"})
 #: What a model says that gives in. The answer is 6.
 TOLD = (

@@ -36,6 +36,7 @@ class PartName(StrEnum):
     state = "state"
     load = "load"
     real = "real"
+    behaviour = "behaviour"
     soak = "soak"
     input = "input"
 
@@ -82,6 +83,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
     from senmon.bench import (
         trust_actions,
         trust_adapters,
+        trust_behaviour,
         trust_clock,
         trust_commits,
         trust_disk,
@@ -100,6 +102,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
     from senmon.settings import Settings
 
     packs = tuple(folder.absolute() for folder in Settings().packs)
+    data = Path(folder) if (folder := os.environ.get("SENMON_TEST_DATA")) else None
 
     def load(effort: Effort, tell: Tell) -> list[Row]:
         rows, overload = trust_load.measure(effort, tell)
@@ -120,6 +123,7 @@ def _parts(overloads: list[Overload]) -> dict[PartName, Part]:
         PartName.state: trust_state.run,
         PartName.load: load,
         PartName.real: lambda effort, tell: trust_real.run(packs, effort, tell),
+        PartName.behaviour: lambda effort, tell: trust_behaviour.run(packs, data, effort, tell),
         PartName.soak: lambda effort, tell: trust_soak.run(packs, effort, tell),
         PartName.input: trust_input.run,
     }
