@@ -6,11 +6,13 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from senmon.errors import LeaseLost, StoreError
 from senmon.messages import Event, Identity
+from senmon.server import watching
 from senmon.server.retention import retain
 from senmon.store.store import Store
 from store.conftest import TEMPLATE, execute
@@ -134,3 +136,24 @@ async def test_a_database_that_is_not_there_is_a_store_error() -> None:
         await Store.open("postgresql://senmon@127.0.0.1:1/senmon")
     with pytest.raises(StoreError):
         await Store.open("postgresql://senmon@/senmon?host=/nowhere")
+
+
+async def test_what_is_new_is_watched_by_one_server(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "improve" / "shop").mkdir(parents=True)
+    (tmp_path / "improve" / "shop" / "state.json").write_text("{}")
+    looks: list[Store] = []
+
+    async def look(store: Store, *_: object) -> None:
+        looks.append(store)
+        await asyncio.sleep(0.2)  # the others come meanwhile
+
+    monkeypatch.setattr(watching, "_look", look)
+    tasks = [asyncio.create_task(watching.watch(store, tmp_path, every=0.02)) for store in pair]
+    await asyncio.sleep(0.15)
+    assert len(looks) == 1
+    while len(looks) < 3:
+        await asyncio.sleep(0.02)
+    for task in tasks:
+        task.cancel()
