@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +125,13 @@ def test_every_command_is_one_of_senmon_s() -> None:
 
 
 def test_compose_follows_its_schema() -> None:
-    try:
-        import check_jsonschema
-        from jsonschema.validators import validator_for
-    except ImportError:
+    found = find_spec("check_jsonschema")
+    if found is None or found.origin is None:
         missing("check-jsonschema is not here: pip install check-jsonschema")
-    vendored = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+        return
+    from jsonschema.validators import validator_for
+
+    vendored = Path(found.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
     schema = json.loads(vendored.read_text(encoding="utf-8"))
     validator = validator_for(schema)(schema)
     assert [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(compose())] == []
