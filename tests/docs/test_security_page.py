@@ -27,6 +27,14 @@ def test_each_threat_has_a_control_and_a_test() -> None:
         assert threat and control and re.findall(r"`test_\w+`", tests), threat
 
 
+def test_each_promise_of_supply_and_of_faults_has_a_test() -> None:
+    for title, least in (("Supply", 6), ("When things break", 8)):
+        promises = rows(title)
+        assert len(promises) >= least
+        for promise, tests in promises:
+            assert promise and re.findall(r"`test_\w+`", tests), promise
+
+
 def test_each_test_that_is_named_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     known = {

