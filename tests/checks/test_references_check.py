@@ -36,6 +36,7 @@ BROKEN = [
     "Price [[price]] (incl. VAT)",
     "Between [[a]] and [[b]]",
     "[[1.order]]",
+    "It is [[.1]]",
     "Your id is [[order.id]], I think.",
     "Your id is [[order.id]]!",
 ]

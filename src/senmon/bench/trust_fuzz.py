@@ -6,9 +6,11 @@ came of it. In a process of its own: atheris changes what is imported, and ends 
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SEEDS: dict[str, bytes] = {
@@ -16,8 +18,14 @@ SEEDS: dict[str, bytes] = {
     "jsonl": b'{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}\n',
     "pack": b"name: shop\ntitle: Shop\ndescription: A shop.\nlicence: MIT\nchecks: [{name: grounded}]\n",
     "rasa": b'version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - hi\n    - hello [Tom](name)\n',
+    "reply": b'{"choices":[{"delta":{"content":"hi","tool_calls":[{"index":0,"id":"c","function":{"name":"f",'
+    b'"arguments":"{}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}\n',
     "maths": rb"\frac{1}{2}x^2 + 3(x-1) = sqrt(4)",
 }
+#: What is watched for new paths.
+INSIDE = [
+    f"senmon.{name}" for name in ("dataset", "packs", "checks", "engines.openai_wire", "engines.tokens_wire")
+]
 #: Of an input, a reply's longest release unit several times over.
 LONGEST = 4096
 
@@ -52,14 +60,35 @@ def readers(folder: Path) -> dict[str, Callable[[bytes], object]]:
         "jsonl": lambda data: import_chat(put("in.jsonl", data), new, openai_row, Writing(dry_run=True)),
         "pack": pack,
         "rasa": rasa,
+        "reply": _reply,
         "maths": lambda data: parse_alternatives(data.decode("utf-8", "replace")),
     }
+
+
+def _reply(data: bytes) -> None:
+    """Lines as a model server streams them, each a chunk of a chat and of a completion."""
+    from senmon.engines.openai_wire import Answer, CallFaultError
+    from senmon.engines.tokens_wire import Words
+    from senmon.errors import EngineError
+
+    chat, completion = Answer(), Words()
+    for line in data.decode("utf-8", "replace").splitlines():
+        try:
+            chunk = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        for answer in (chat, completion) if isinstance(chunk, dict) else ():
+            with suppress(EngineError):
+                answer.add(chunk)
+    chat.rest()
+    with suppress(CallFaultError):
+        chat.call(())
 
 
 def main(name: str, seconds: int, folder: Path) -> None:
     import atheris  # type: ignore[import-untyped, unused-ignore]
 
-    with atheris.instrument_imports(include=["senmon.dataset", "senmon.packs", "senmon.checks"]):
+    with atheris.instrument_imports(include=INSIDE):
         read = readers(folder / "files")[name]
     from senmon.errors import SenmonError
 

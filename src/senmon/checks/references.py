@@ -38,5 +38,5 @@ class References:
 
 
 def _is_numbers(name: str) -> bool:
-    """`[[5]]` and `[[1, 2]]` are rows of numbers."""
-    return bool(re.fullmatch(r"[\d\s.,+\-]+", name)) and any(letter.isdigit() for letter in name)
+    """`[[5]]` and `[[1, 2]]` are rows of numbers; `[[.1]]` is what is left of `[[answer.1]]`."""
+    return bool(re.fullmatch(r"\s*[+\-]?\d[\d\s.,+\-]*", name))

@@ -113,7 +113,7 @@ class Answer:
         """One chunk of the stream. Raises EngineError when it makes no sense."""
         try:
             return self._add(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise EngineError(f"the model server sent a chunk that is no chat chunk ({error!r})") from error
 
     def _add(self, data: Mapping[str, Any]) -> str:

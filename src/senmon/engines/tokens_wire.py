@@ -86,7 +86,7 @@ class Words:
         """One chunk. Raises EngineError for nonsense."""
         try:
             return self._add(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise EngineError(f"the model server sent a chunk that is no completion ({error!r})") from error
 
     def _add(self, data: Mapping[str, Any]) -> str:
