@@ -32,11 +32,11 @@ def licence_of(name: str) -> str:
         found = metadata(name)
     except PackageNotFoundError:
         return KNOWN.get(name, "")
+    first = (found["License"] or "").strip().partition("\n")[0]
     classes = [
         each.split(" :: ")[-1] for each in found.get_all("Classifier") or () if each.startswith(CLASSIFIER)
     ]
-    first = (found.get("License") or "").strip().partition("\n")[0]
-    named = found.get("License-Expression") or "; ".join(each for each in classes if each != "OSI Approved")
+    named = found["License-Expression"] or "; ".join(each for each in classes if each != "OSI Approved")
     return (named or first[:60] or KNOWN.get(name, "")).replace("|", "/")
 
 

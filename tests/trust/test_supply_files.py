@@ -112,7 +112,7 @@ def test_odd_names_stay_inside_and_steer_nothing(pack_folder: Make, kind: str) -
 
 def test_digests_tell_names_and_contents_apart(tmp_path: Path) -> None:
     """What moves from a name into a content is another pack."""
-    digests = set()
+    digests: set[str] = set()
     for name, content in (("ab", "c"), ("a", "bc"), ("abc", ""), ("a", "b\0c")):
         folder = tmp_path / str(len(digests))
         folder.mkdir()

@@ -103,7 +103,8 @@ def on_own_disk(root: Path, part: str, tried: Callable[[Disk], list[Count]]) -> 
         text = pipe.read()
     if status or not text:
         raise RuntimeError(f"the process with the disk ended with {status}")
-    return [Row(part, what, *rest, tuple(why)) for what, *rest, why in json.loads(text)]
+    found = json.loads(text)
+    return [Row(part, what, points, failed, note, tuple(why)) for what, points, failed, note, why in found]
 
 
 def is_refused(work: Callable[[], object]) -> bool:

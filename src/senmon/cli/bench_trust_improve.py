@@ -215,12 +215,16 @@ def _measured(start: Place, place: Place, work: Any) -> Places:
     told = place.root.with_suffix(".count")
 
     def counted() -> None:
-        watch_commits(lambda count, before: told.write_text(str(count), encoding="ascii") and None)
+        watch_commits(lambda count, before: _tell(told, count))
         work()
 
     begun = time.monotonic()
     must(forked(counted) == 0, "the improvement fails by itself")
     return Places(changes, int(told.read_text(encoding="ascii")), time.monotonic() - begun)
+
+
+def _tell(told: Path, count: int) -> None:
+    told.write_text(str(count), encoding="ascii")
 
 
 def _fresh(start: Place, place: Place) -> None:

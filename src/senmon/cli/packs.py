@@ -57,7 +57,12 @@ def allow(
     workspace.permissions.allow(pack, author)
     state = workspace.permissions.state(pack)
     calls = _calls(pack)
-    data = {"pack": pack.name, "state": state, "code_digest": pack.code_digest, "calls": calls}
+    data: dict[str, Any] = {
+        "pack": pack.name,
+        "state": state,
+        "code_digest": pack.code_digest,
+        "calls": calls,
+    }
     data["author"] = author or None
     words = Text(_allowed(pack, state, calls), no_wrap=True, overflow="ignore")
     output.emit(data, words, json=json)
