@@ -16,7 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from json import loads
 from types import FrameType
+from typing import Any
 
 from senmon.cli.output import console, emit_line, errors
 from senmon.errors import ConfigError
@@ -158,13 +160,24 @@ def _end(workers: Sequence[Worker]) -> None:
 
 def _teller(json: bool) -> Callable[[int, str], None]:
     def tell(number: int, line: str) -> None:
-        if '"event": "ready"' in line:
-            _say(json, "ready", number, "answers")
+        found = _read(line)
+        if found.get("event") == "ready":
+            kept = {name: found[name] for name in ("address", "console") if name in found}
+            _say(json, "ready", number, "answers", **kept)
         elif json:
             sys.stdout.write(line)
             sys.stdout.flush()
 
     return tell
+
+
+def _read(line: str) -> dict[str, Any]:
+    """What a process says, as JSON; nothing when it is something else."""
+    try:
+        found = loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _say(json: bool, event: str, number: int, words: str, **more: object) -> None:
@@ -174,6 +187,8 @@ def _say(json: bool, event: str, number: int, words: str, **more: object) -> Non
         errors.print(f"[yellow]worker {number} {words}; it is started again in {more['again']} s[/]")
     else:
         console.print(f"worker {number} {words}")
+        if number == 1 and "address" in more:
+            console.print(f"{more['address']}   console: {more.get('console')}", soft_wrap=True, markup=False)
 
 
 def _words(code: int) -> str:
