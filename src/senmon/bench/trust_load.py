@@ -261,13 +261,14 @@ async def _taken(
     server: Served, client: httpx.AsyncClient, talks: Sequence[Talk], late: Talk, messages: int
 ) -> tuple[float, int]:
     """CPU seconds while all places are taken and so many messages come too late; how many were refused."""
-    begun, refused = server.cpu(), Heard()
+    begun, answered, refused = server.cpu(), Heard(), Heard()
     async with asyncio.TaskGroup() as taking:
         for talk in talks:
-            taking.create_task(say(client, talk, f"with {messages} more", Heard()))
+            taking.create_task(say(client, talk, f"beside-{messages}", answered))
         await asyncio.sleep(4 * WORD)
         for _ in range(messages):
-            await say(client, late, "too late", refused)
+            await say(client, late, "too-late", refused)
+    must(len(answered.seconds) == len(talks), f"{len(answered.seconds)} of {len(talks)} were answered")
     return server.cpu() - begun, sum(refused.refused.values())
 
 

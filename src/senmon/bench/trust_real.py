@@ -17,8 +17,9 @@ from senmon.bench.trust_load import Talk, begin, client_for
 from senmon.bench.trust_server import REAL, Served, nursery
 
 MANY = 64
-#: Visitors who flood a pack, and messages of one visitor of another.
-FLOOD, PROBES = 24, 5
+#: Visitors who flood a pack, and messages of one visitor of another, who may take so many times as long as they
+#: do themselves: replies of packs are of different lengths.
+FLOOD, PROBES, FAIR = 24, 9, 1.5
 #: Said to any pack: each makes the model write.
 ASKED = (
     "I have a question that is not easy to answer. What do you think of it?",
@@ -155,7 +156,7 @@ async def _flood(
 
 def _fair(found: Beside) -> Row:
     what = (
-        f"one pack is flooded by {FLOOD} visitors: another's visitor is answered, and not later than they are"
+        f"one pack is flooded by {FLOOD} visitors: another's is answered within {FAIR:g} times their median"
     )
     count = Count("real", what)
     for number, answer in enumerate(found.calm):
@@ -163,7 +164,7 @@ def _fair(found: Beside) -> Row:
             must(answer.last == "done", f"status {answer.status}, the stream ended with {answer.last}")
     alone, calm, loud = map(_median, (found.alone, found.calm, found.loud))
     with count.point("pace"):
-        must(calm <= loud, f"{calm:.2f} s, those of the flood {loud:.2f} s")
+        must(calm <= FAIR * loud, f"{calm:.2f} s, those of the flood {loud:.2f} s")
     return count.row(f"medians: {alone:.2f} s alone, {calm:.2f} s beside {loud:.2f} s of the flood's own")
 
 

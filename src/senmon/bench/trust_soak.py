@@ -28,6 +28,8 @@ SAMPLES, BLOCKS = 120, 8
 T = 2.447
 #: A conversation is so many messages long at most; of so many messages one is left half-way.
 LENGTH, LEFT = 6, 10
+#: Conversations at once before anything is watched.
+WARM = 24
 #: Seconds until everything that was begun has ended and what was kept open is closed.
 REST = 12.0
 ASKED = (
@@ -101,7 +103,8 @@ async def _both(
 async def soak(server: Served, rate: float, draw: random.Random, seconds: float) -> tuple[Heard, Watched]:
     heard, watched = Heard(), Watched()
     async with client_for(server, 200) as client:
-        await _talk(client, 1, draw, Heard())  # what is loaded at the first message is no growth
+        # What is loaded at first, connections that are kept, caches that fill: none of it is growth.
+        await asyncio.gather(*(_talk(client, LENGTH, draw, Heard()) for _ in range(WARM)))
         watched.before = await _figures(server, client)
         watching = asyncio.create_task(_watch(server, seconds, watched))
         talks: set[asyncio.Task[None]] = set()
