@@ -17,8 +17,8 @@ from senmon.bench.trust_load import Talk, begin, client_for
 from senmon.bench.trust_server import REAL, Served, nursery
 
 MANY = 64
-#: Visitors who flood a pack, and messages of one visitor of another, who may take so many times as long as they
-#: do themselves: replies of packs are of different lengths.
+#: Visitors who flood a pack, and messages of one visitor of another, which may take so many times as long as
+#: theirs: replies of packs are of different lengths.
 FLOOD, PROBES, FAIR = 24, 9, 1.5
 #: Said to any pack: each makes the model write.
 ASKED = (
