@@ -5,6 +5,7 @@ The work runs in a forked child, so that a hundred points cost a hundred forks a
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -19,6 +20,8 @@ from senmon.store.sqlite import Connection
 PATIENCE = 120
 CHANGES = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "os.link"})
 WRITING = os.O_WRONLY | os.O_RDWR
+#: Of Linux's `prctl`.
+_DEATH_SIGNAL = 1
 Work = Callable[[], None]
 
 
@@ -28,6 +31,7 @@ def forked(work: Work, before: Work = lambda: None, *, patience: int = PATIENCE)
     if child == 0:
         status = 1
         try:
+            dies_with_parent()
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(patience)
             quiet = os.open(os.devnull, os.O_WRONLY)
@@ -39,6 +43,12 @@ def forked(work: Work, before: Work = lambda: None, *, patience: int = PATIENCE)
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def dies_with_parent() -> None:
+    """Whoever stops a measurement leaves none of its processes behind. Linux only."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def changes_of(work: Work, root: Path) -> int:

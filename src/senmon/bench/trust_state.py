@@ -117,9 +117,7 @@ def run(effort: Effort, tell: Tell) -> Sequence[Row]:
 
 
 def _gone(server: Served, postgres: Postgres, redis: Redis, effort: Effort, tell: Tell) -> Sequence[Row]:
-    database = Count(
-        "state", "PostgreSQL killed in mid-stream: replies end, acknowledged messages are there"
-    )
+    database = Count("state", "PostgreSQL killed in mid-stream: replies end, acknowledged messages are there")
     shared = Count("state", "Redis killed in mid-stream: replies end, acknowledged messages are there")
     again = Count("state", "the next message after it is answered")
     draw = effort.draw("state")

@@ -8,7 +8,6 @@ itself, and its own settings (`{"dies_at", "before", "count", "settings"}`); it 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from senmon.bench.killing import watch_commits
+from senmon.bench.killing import dies_with_parent, watch_commits
 from senmon.bench.trust_server import REAL
 from senmon.cli.bench_server import REPLY
 from senmon.engines.scripted import ScriptedEngine
@@ -25,9 +24,6 @@ from senmon.server.app import create_app
 from senmon.server.serve import bind, make_server
 from senmon.settings import Settings
 from senmon.workspace import Workspace
-
-#: Of Linux's `prctl`.
-DIES_WITH_PARENT = 1
 
 
 class Slow(Workspace):
@@ -43,6 +39,7 @@ class Slow(Workspace):
 
 def main(home: Path, delay: str, live_runs: int, packs: tuple[Path, ...]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
+    dies_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who was killed is forgotten at once
     given: dict[str, Any] = {
         "home": home,
@@ -67,7 +64,7 @@ def main(home: Path, delay: str, live_runs: int, packs: tuple[Path, ...]) -> Non
 
 def _serve(workspace: Workspace, told: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
+    dies_with_parent()
     listener = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
