@@ -1,7 +1,7 @@
 """`postgres_address.py`: what SENMON_DATABASE_URL says, as the variables that PostgreSQL's programs read.
 
-Prints `export PGHOST=… PGPASSWORD=…` for a shell's eval: an address among a program's arguments would show its
-password to everybody on the machine.
+Prints `export PGHOST=… PGPASSWORD=…` for a shell's eval: an address among a program's arguments would show
+its password to everybody on the machine.
 """
 
 import os
