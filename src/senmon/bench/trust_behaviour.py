@@ -184,9 +184,8 @@ def run(packs: Sequence[Path], data: Path | None, effort: Effort, tell: Tell) ->
         depots = _poison(root / "packs", [item for item in chosen if item.channel == "article"])
         database = root / "shop.db"
         rules = {name: Rules.of(load_pack(folder)) for name, folder in copies.items()}
-        with nursery(
-            root / "home", [root / "packs"], delay=REAL, environment={DATABASE: str(database)}
-        ) as born:
+        known = ("env", f"{DATABASE}={database}")
+        with nursery(root / "home", [root / "packs"], delay=REAL, prefix=known) as born:
             server = born.server()
             adapters = served(server)
             must(set(adapters) >= set(copies), f"packs with an adapter: {', '.join(adapters) or 'none'}")

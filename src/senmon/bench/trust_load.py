@@ -28,8 +28,8 @@ SLOWER = 3.0
 GROWTH = 32.0
 #: Of the CPU that an answer takes, a refusal may take so much.
 CHEAPER = 0.1
-#: So many are made to know what one costs, and seconds of peace before.
-REFUSALS, REST = 200, 2.0
+#: So many are made to know what one costs; seconds of peace before, and until all places are surely taken.
+REFUSALS, REST, PATIENCE = 200, 2.0, 5.0
 #: One visitor's messages may slow down those of others by so much while they are five times what is taken.
 FAIR = 1.5
 #: A machine that stood still for so long measured nothing; it may try so often.
@@ -255,7 +255,7 @@ async def _price(server: Served) -> tuple[float, float]:
         alone, few, _ = await _taken(server, client, talks, late, 0)
         both, many, refused = await _taken(server, client, talks, late, REFUSALS)
     answer = alone / max(1, few)
-    return answer, (both - many * answer) / max(1, refused)
+    return answer, (both - many * answer) / refused if refused >= REFUSALS / 4 else float("nan")
 
 
 async def _taken(
@@ -268,11 +268,13 @@ async def _taken(
     async with asyncio.TaskGroup() as taking:
         for talk in talks:
             taking.create_task(say(client, talk, f"beside-{messages}", answered))
-        await asyncio.sleep(4 * WORD)
-        for _ in range(messages):
-            await say(client, late, "too-late", refused)
+        until = time.perf_counter() + PATIENCE
+        while len(answered.first) < len(talks) and time.perf_counter() < until:
+            await asyncio.sleep(WORD / 4)
+        for number in range(messages if len(answered.first) == len(talks) else 0):
+            await say(client, late, f"late-{number}", refused)
     done = len(answered.seconds) + len(refused.seconds)
-    return server.cpu() - begun, done, sum(refused.refused.values()) + sum(answered.refused.values())
+    return server.cpu() - begun, done, refused.refused.get(429, 0)
 
 
 def _overload(found: Loads, effort: Effort) -> Sequence[Row]:

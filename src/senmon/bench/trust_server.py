@@ -111,14 +111,12 @@ def nursery(
     delay: float | str = 0.0,
     live_runs: int = 1000,
     prefix: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Nursery]:
     """`delay`: seconds of the engine for a word, or `REAL`; `live_runs`: replies at once at most; `prefix`:
-    the program that runs it; `environment`: beside this process's own."""
+    the program that runs it."""
     words = (str(home), str(delay), str(live_runs), *map(str, packs))
     command = [*prefix, sys.executable, "-m", "senmon.cli.bench_trust_server", *words]
-    known = {**os.environ, **(environment or {})}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=known)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     begun = Nursery(process)
     try:
         yield begun

@@ -196,7 +196,7 @@ def _words(figure: str) -> str:
 def _left(watched: Watched) -> dict[str, float]:
     """What there is more of than when nobody had come. Pools keep their threads; their number is bounded."""
     now, then = watched.after, watched.before
-    busy = {
+    busy: dict[str, float] = {
         name: now[name]
         for name in ("senmon_runs_live", "senmon_engine_active", "senmon_engine_waiting")
         if name in now
