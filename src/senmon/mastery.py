@@ -20,6 +20,8 @@ PRIOR, LEARN, SLIP, GUESS = 0.3, 0.15, 0.1, 0.2
 GUESS_PER_HINT, MOST_GUESS = 0.1, 0.6
 #: Observations that one conversation keeps, the newest.
 MOST = 200
+#: The error of an answer that was told.
+TOLD = "told"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ def standings(seen: Sequence[Observation]) -> list[Standing]:
         own = [one for one in seen if one.skill == skill]
         wrong = Counter(one.error for one in own if one.error)
         often = wrong.most_common(1)[0][0] if wrong else ""
-        right, hints = sum(one.right for one in own), sum(one.hints for one in own)
-        found.append(Standing(skill, level, len(own), right, hints, often))
+        right = sum(one.right for one in own)
+        found.append(Standing(skill, level, len(own), right, _hints(own), often))
     return found
+
+
+def _hints(seen: Sequence[Observation]) -> int:
+    """Hints asked for. An observation counts those of its problem so far, and a problem ends where it was
+    solved or told; hints of one that was left show where the count falls."""
+    total, before = 0, 0
+    for one in seen:
+        total += one.hints - before if one.hints >= before else one.hints
+        before = 0 if one.right or one.error == TOLD else one.hints
+    return total

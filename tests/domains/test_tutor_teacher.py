@@ -186,3 +186,23 @@ def test_the_shipped_lists_and_settings_are_fine(tmp_path: Path) -> None:
         [sys.executable, str(TOOL), "mastery", "--home", str(tmp_path)], capture_output=True, text=True
     )
     assert missing.returncode == 1 and "--home" in missing.stderr
+
+
+def test_lists_as_spreadsheets_write_them(parts: dict[str, ModuleType]) -> None:
+    """With semicolons or tabs, and with capitals in the first line."""
+    lines_of = parts["exercises"].lines_of
+    for comma in ",;\t":
+        text = f"Problem{comma}Topic\r\n2x + 1 = 7{comma}equations\r\n{comma}\r\n1/2 + 1/3{comma}\r\n"
+        assert list(lines_of("a.csv", text)) == [(2, "2x + 1 = 7", "equations"), (4, "1/2 + 1/3", "")]
+    for hostile in ("9**9**9", "<b>2</b>", "=HYPERLINK(1)", "9" * 40 + " + 1", "(" * 300):
+        with pytest.raises(parts["solution"].TooHardError):
+            parts["exercises"].exercise(hostile)
+
+
+def test_hints_of_one_problem_are_counted_once(parts: dict[str, ModuleType]) -> None:
+    seen = [
+        parts["mastery"].Observation("sums", *one)
+        for one in ((False, 2, "slip"), (False, 3, "slip"), (True, 3), (False, 1, "slip"), (True, 0))
+    ]
+    (standing,) = parts["mastery"].standings(seen)
+    assert (standing.attempts, standing.right, standing.hints) == (5, 2, 4)

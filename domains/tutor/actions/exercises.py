@@ -120,8 +120,11 @@ def lines_of(name: str, text: str) -> Iterator[tuple[int, str, str]]:
     if name.endswith(".md"):
         yield from _markdown(text)
         return
-    rows = csv.DictReader(io.StringIO(text))
-    if "problem" not in (rows.fieldnames or ()):
+    head = text.partition("\n")[0]
+    comma = max(",;\t", key=head.count)  # spreadsheets of many countries write semicolons
+    rows = csv.DictReader(io.StringIO(text), delimiter=comma)
+    rows.fieldnames = [column.strip().lower() for column in rows.fieldnames or ()]
+    if "problem" not in rows.fieldnames:
         raise ListError(f"{name}:1: there is no column `problem`; write problem,topic in the first line")
     for row in rows:
         if problem := (row.get("problem") or "").strip():

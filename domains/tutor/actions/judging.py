@@ -219,6 +219,8 @@ def _is_linear(problem: Statement, letter: str) -> bool:
 
 
 def _line(problem: Statement, letter: str, solution: Solution, attempt: Statement) -> Judgement:
+    if (whole := _completed(problem, attempt)) is not None:
+        attempt = whole
     if not attempt.is_equation:
         return Judgement("unclear", "Write the whole line, with both sides of the equation.")
     names = statement_variables(attempt)
@@ -246,6 +248,18 @@ _UNIT = Mistake("percent sign", "Look at the unit: is a percentage asked for, or
 
 def same_line(one: Statement, other: Statement) -> bool:
     return show_statement(one) == show_statement(other)
+
+
+def _completed(problem: Statement, attempt: Statement) -> Statement | None:
+    """One side of the equation, rewritten: `(x − 2)(x − 3)` of `x² − 5x + 6 = 0`."""
+    if attempt.relations or len(problem.sides) != 2 or not problem.is_equation:
+        return None
+    (mine,), (left, right) = attempt.sides, problem.sides
+    for side, other in ((left, right), (right, left)):
+        if variables(side) and variables(mine) == variables(side) and same(side, mine):
+            return Statement((mine, other), ("=",))
+    is_zero = literal(right) == 0 and variables(mine) == variables(left)
+    return Statement((mine, right), ("=",)) if is_zero and _has_bracket(mine) else None
 
 
 def _worth(attempt: Statement) -> str:
@@ -297,8 +311,8 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
     if values[0] == wanted:
         return _right_value(solution, sides[-1])
     if len(sides) > 1:
-        return _true_beside(problem, solution, letters, values[0])
-    if values[0] in _on_the_way(solution):
+        return _true_beside(problem, solution, attempt, values[0])
+    if values[0] in _on_the_way(solution) or _is_mixed_part(problem, sides[-1], values[0]):
         return Judgement("step_ok", "That is right for this part.")
     if isinstance(sides[-1], Percent) and values[0] * 100 == wanted:
         return Judgement("wrong", _UNIT.text, _UNIT)
@@ -306,16 +320,42 @@ def _summed(problem: Problem, solution: Solution, attempt: Statement) -> Judgeme
     return Judgement("wrong", mistake.text, mistake)
 
 
-def _true_beside(
-    problem: Problem, solution: Solution, letters: dict[str, Fraction], value: Fraction
-) -> Judgement:
+def _true_beside(problem: Problem, solution: Solution, attempt: Statement, value: Fraction) -> Judgement:
     """A sum that is true: a step, unless a known mistake leads to its result."""
-    mistake = mistakes.in_value(problem.statement.sides[0], letters, value)
+    if _converts_a_part(problem, attempt):
+        return Judgement("step_ok", "That is right for this part.")
+    mistake = mistakes.in_value(problem.statement.sides[0], dict(problem.letters), value)
     if mistake.name in _MISLEADING:
         return Judgement("wrong", mistake.text, mistake)
     if solution.skill == "percentage":  # any part helps: `1% of 160 = 1.6` as well as a tenth
         return Judgement("step_ok", "That sum is right.")
     return _beside(value, solution)
+
+
+def _converts_a_part(problem: Problem, attempt: Statement) -> bool:
+    """`1/4 = 3/12`, where the problem has 1/4."""
+    first, *others = attempt.sides
+    parts = {show(node) for node in _operands(problem.statement.sides[0])}
+    return (
+        show(first) in parts and isinstance(first, Binary) and all(literal(one) is not None for one in others)
+    )
+
+
+def _is_mixed_part(problem: Problem, said: Node, value: Fraction) -> bool:
+    """`3/2`, where the problem has 1 1/2."""
+    mixed = [node for node in _operands(problem.statement.sides[0]) if _is_mixed(node)]
+    return isinstance(said, Binary) and value in map(literal, mixed)
+
+
+def _is_mixed(node: Node) -> bool:
+    return isinstance(node, Number) and " " in node.text
+
+
+def _operands(node: Node) -> list[Node]:
+    match node:
+        case Binary(_, left, right) if literal(node) is None:
+            return _operands(left) + _operands(right)
+    return [node]
 
 
 def _beside(value: Fraction, solution: Solution) -> Judgement:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise, permutations
 from typing import Literal
 
 from senmon.checks.maths_algebra import BeyondError, evaluate
@@ -28,6 +28,7 @@ from senmon.checks.maths_nodes import (
     Variable,
     literal,
     show,
+    show_statement,
     statement_variables,
     variables,
 )
@@ -37,6 +38,7 @@ from senmon.checks.maths_values import leaves, numbers_in
 
 from . import wording
 from .judging import judge
+from .phrasing import phrased
 from .solution import TooHardError
 from .solver import solve
 from .spelling import respelled
@@ -44,6 +46,8 @@ from .spelling import respelled
 Kind = Literal["attempt", "unsure", "problem", "none"]
 #: Longer messages are not read: nobody answers so.
 LONGEST = 600
+#: A problem with more numbers is not combined with itself.
+MOST_NUMBERS = 12
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ def read(message: str, opened: str) -> Reading:
     text = _shares(respelled(message, task.letters, one=task.answers == 1), task)
     if wording.ANOTHER.search(text) and (found := _problem(text, opened)).kind == "problem":
         return found
+    if wording.SWITCH.search(text) and not wording.CONCEPT.search(text):
+        found = _problem(text, opened)
+        if found.kind == "problem" and not _is_made_of(read_problem(found.text).statement, task):
+            return found
     attempt = _attempt(text, task)
     if attempt.kind == "none" and wording.WANTED.search(text) and not wording.CONCEPT.search(text):
         found = _problem(text, opened)
@@ -102,7 +110,7 @@ def _shares(text: str, task: _Task) -> str:
 
 
 def _attempt(text: str, task: _Task) -> Reading:
-    spans = _claims(text, task)
+    spans = _chosen(text, _claims(text, task))
     corrected = [m.end() for m in wording.CORRECTED.finditer(text) if any(s.start >= m.end() for s in spans)]
     if corrected:
         spans = [span for span in spans if span.start >= corrected[-1]]
@@ -121,11 +129,57 @@ def _claims(text: str, task: _Task) -> list[Span]:
     """The maths of a message that the pupil stands for."""
     found: list[Span] = []
     given_up: list[Span] = []
-    for span in find_spans(text):
+    for span in chain.from_iterable(map(_run_on, find_spans(text))):
         if _is_only_mentioned(text, span, task):
             continue
-        (given_up if wording.SUPERSEDED.search(text[: span.start]) else found).append(span)
+        before = text[: span.start]
+        other = wording.SUPERSEDED.search(before) or wording.REPORTED.search(before)
+        (given_up if other else found).append(span)
     return found or given_up
+
+
+def _run_on(span: Span) -> list[Span]:
+    """`4 × 2 = 8 + 3 = 11`, written in one go: `4 × 2 = 8` and `8 + 3 = 11`, where both are true."""
+    sides, relations = span.statement.sides, span.statement.relations
+    if len(sides) < 3 or any(map(variables, sides)) or not {*relations} <= {"=", "is"}:
+        return [span]
+    try:
+        values = [evaluate(side) for side in sides]
+        heads = [evaluate(head) if (head := _head(side)) is not None else None for side in sides]
+    except BeyondError:
+        return [span]
+    if len(set(values)) == 1:
+        return [span]
+    pieces, results = [], []
+    for at in range(1, len(sides)):
+        result = heads[at] if at + 1 < len(sides) and heads[at] is not None else values[at]
+        if result != values[at - 1]:
+            return [span]
+        results.append(result)
+    for left, result in zip(sides, results, strict=False):
+        statement = Statement((left, Number(result)), ("=",))
+        pieces.append(Span(span.start, span.end, show_statement(statement), statement))
+    return pieces
+
+
+def _head(node: Node) -> Node | None:
+    """The number that a chain of operations begins with."""
+    match node:
+        case Binary(_, left, _) if literal(node) is None:
+            return _head(left)
+        case Number():
+            return node
+    return node if literal(node) is not None else None
+
+
+def _chosen(text: str, spans: list[Span]) -> list[Span]:
+    """Of `6 or 5, I say 5` what comes after the choice."""
+    for match in reversed(list(wording.CHOSEN.finditer(text))):
+        after = [span for span in spans if span.start >= match.end()]
+        before = [span for span in spans if span.end <= match.start()]
+        if after and len(before) > 1 and wording.EITHER.search(text[before[0].end : before[-1].start]):
+            return after
+    return spans
 
 
 def _is_only_mentioned(text: str, span: Span, task: _Task) -> bool:
@@ -136,6 +190,8 @@ def _is_only_mentioned(text: str, span: Span, task: _Task) -> bool:
     if not statement.relations and isinstance(statement.sides[0], Variable):
         return True
     if wording.DENIED.search(before) or wording.ASKS_ABOUT.search(before):
+        return True
+    if wording.DENIED_AFTER.match(after) or wording.BOUND.search(before):
         return True
     if _bare(span) is None:
         return False
@@ -152,14 +208,71 @@ def _final(text: str, spans: list[Span], finals: list[Span], task: _Task) -> Rea
     chosen = named if named and not task.problem.is_expression else finals
     if not named and not wording.ALTERNATIVE.search(text[finals[0].end : finals[-1].start]):
         chosen = _unprinted(finals, task.text)
-    values = [_worth(span, task.problem) for span in chosen]
+    if line := _line_made_with(spans, chosen, task):
+        return Reading("attempt", line.text)
     last = chosen[-1]
-    if len(set(values)) > 1 and not _chained(text, chosen):
-        return Reading("unsure", last.text, tuple(span.text for span in chosen[:-1]))
-    before = [span for span in spans if span.start < last.start and span not in chosen]
-    lines = [span.text for span in before if span.statement.relations]
+    if len(chosen) == 1 and (meant := _line_meant(text, last, task)):
+        return Reading("attempt", meant)
+    rivals = _rivals(text, chosen)
+    if len({_worth(span, task.problem) for span in rivals}) > 1 and not _chained(text, rivals):
+        return Reading("unsure", last.text, tuple(span.text for span in rivals[:-1]))
+    lines = [span.text for span in spans if span.start < last.start and span.statement.relations]
     wrong = next((line for line in lines if judge(task.text, line).outcome == "wrong"), last.text)
     return Reading("attempt", wrong)
+
+
+def _rivals(text: str, chosen: list[Span]) -> list[Span]:
+    """Claims that can contradict each other. Sums that a result follows are its working:
+    `10% is 6, 5% is 3, together 9`."""
+    if wording.ALTERNATIVE.search(text[chosen[0].end : chosen[-1].start]):
+        return chosen
+    return [span for span in chosen[:-1] if not _is_sum(span)] + chosen[-1:]
+
+
+def _is_sum(span: Span) -> bool:
+    first = span.statement.sides[0]
+    return len(span.statement.sides) > 1 and isinstance(first, Binary) and literal(first) is None
+
+
+def _line_meant(text: str, span: Span, task: _Task) -> str:
+    """The line that a bare number stands for: `I added 7 and got 18`, `the denominator is 12`."""
+    value = _bare(span)
+    if value is None or wording.NAMES_ANSWER.search(text):
+        return ""
+    if wording.BOTTOM_BEFORE.search(text[: span.start]):
+        return _over(value, task)
+    if task.problem.is_expression:
+        return ""
+    for step in solve(task.text).steps[:-1]:
+        verb, _, rest = step.probe.partition(" ")
+        done = re.compile(rf"\b(?:{wording.DOES.get(verb, 'x^')})\b", re.IGNORECASE)
+        operand = re.search(r"[\u2212]?\d+(?:/\d+)?(?![\dA-Za-z/])", rest)
+        if operand is None or not done.search(text) or not re.search(rf"(?<!\d){operand[0]}(?!\d)", text):
+            continue
+        for line in find_spans(step.done):
+            if line.statement.relations and value in map(literal, line.statement.sides):
+                return line.text
+    return ""
+
+
+def _over(value: Fraction, task: _Task) -> str:
+    """The fractions of a sum over one number, if it goes into that."""
+    match task.problem.statement.sides:
+        case (Binary("+" | "-" as sign, left, right),):
+            tops = [worth * value for side in (left, right) if (worth := literal(side)) is not None]
+            if len(tops) == 2 and value > 0 and all(top.denominator == 1 for top in tops):
+                return f"{tops[0]}/{value} {sign} {tops[1]}/{value}"
+    return ""
+
+
+def _line_made_with(spans: list[Span], chosen: list[Span], task: _Task) -> Span | None:
+    """The last line where it goes on from a bare number: `minus nine, so 3x = -9`."""
+    last = spans[-1]
+    if last in chosen or not _of_the_working(last.text, task):
+        return None
+    inside = set().union(*(leaves(side) for side in last.statement.sides))
+    bare = all((value := _bare(span)) is not None and value in inside for span in chosen)
+    return last if bare else None
 
 
 def _several(text: str, finals: list[Span]) -> Reading:
@@ -216,15 +329,27 @@ def _is_line(text: str, span: Span, task: _Task) -> bool:
     mine = {name.lower() for name in statement_variables(statement)}
     if mine - {name.lower() for name in task.letters}:
         return False
+    if _offers_factors(statement, given):
+        return not wording.WANTED.search(text)
     if not _solvable(span.text):
         return bool(mine) or not task.problem.unknowns
-    return not wording.WANTED.search(text) and _near(statement, given)
+    return not wording.WANTED.search(text) and _near(statement, task)
 
 
-def _near(line: Statement, given: Statement) -> bool:
+def _offers_factors(line: Statement, given: Statement) -> bool:
+    """`(x + 2)(x + 3)`, where something is to be nought."""
+    product = isinstance(line.sides[0], Binary) and line.sides[0].operator == "*"
+    whole = not line.relations and product and "(" in show(line.sides[0])
+    return whole and given.is_equation and any(literal(side) == 0 for side in given.sides)
+
+
+def _near(line: Statement, task: _Task) -> bool:
     """Whether a line may be wrong working of the problem, and hardly another problem."""
+    given = task.problem.statement
     mine, own = _numbers(line), _numbers(given)
     if mine <= own and _size(line) <= _size(given):
+        return True
+    if line.relations and _size(line) < _size(given) and _is_made_of(line, task):
         return True
     if not line.relations and variables(line.sides[0]):
         return _size(line) <= _size(given) and "(" not in show(line.sides[0])
@@ -232,6 +357,31 @@ def _near(line: Statement, given: Statement) -> bool:
         return True
     written, asked = _terms(line), _terms(given)
     return any(asked.get(value, text) != text for value, text in written.items())
+
+
+def _is_made_of(line: Statement, task: _Task) -> bool:
+    """Whether each number of a line is one of the problem's, or comes from two of them by one operation."""
+    own = sorted(_numbers(task.problem.statement))
+    if len(own) > MOST_NUMBERS or not statement_variables(line) <= task.letters:
+        return False
+    made = set(own) | {Fraction(0)}
+    for one, other in permutations(own, 2):
+        made |= {one + other, abs(one - other), one * other} | ({one / other} if other else set())
+    whole = {abs(value) for side in line.sides for value in _values(side)}
+    return whole <= made
+
+
+def _values(node: Node) -> set[Fraction]:
+    """The numbers of a line, a fraction as one."""
+    value = literal(node)
+    if value is not None:
+        return {value}
+    match node:
+        case Binary(_, left, right):
+            return _values(left) | _values(right)
+        case Negative(inner) | Percent(inner) | Root(inner):
+            return _values(inner)
+    return set()
 
 
 def _terms(statement: Statement) -> dict[Fraction, str]:
@@ -289,6 +439,7 @@ def _worth(span: Span, problem: Problem) -> Fraction | str:
 
 def _problem(text: str, opened: str) -> Reading:
     """The one problem in the message that there are steps for."""
+    text = phrased(text)
     spans = [span for span in find_spans(text) if _squeezed(span.text) != _squeezed(opened)]
     if not spans:
         return _NONE

@@ -14,6 +14,8 @@ _MISSPELT = {
     "fiv": "five", "nin": "nine", "elevn": "eleven", "thirten": "thirteen", "nought": "zero", "qaurter": "quarter",
     "quater": "quarter", "quaters": "quarters", "thrid": "third", "haf": "half",
 }  # fmt: skip
+#: `help w/ 2/5`.
+_WITH = re.compile(r"(?<![\w)])w/ ?(?=\s|\d)", re.IGNORECASE)
 _MISSPELT_WORD = re.compile(rf"\b(?:{'|'.join(_MISSPELT)})\b", re.IGNORECASE)
 _PARTS = {
     "half": 2, "halves": 2, "halfs": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
@@ -30,10 +32,45 @@ _RECURRING = re.compile(
     re.IGNORECASE,
 )
 _AND_A_HALF = re.compile(r"(?<![\d./])(\d+) and (?:a )?(half|quarter|third)\b", re.IGNORECASE)
+#: `4 and 1/4`; `8/12 and 3/12` are two fractions.
+_AND_PART = re.compile(r"(?<![\d./,])(\d+) and (\d+)/(\d+)(?![\d./])")
+_OUT_OF = re.compile(r"(?<![\d./])(\d+) out of (\d+)(?![\d./])", re.IGNORECASE)
+#: `8+3=11 over 12`: top and result stand over the same number.
+_SUM_OVER = re.compile(r"(?<![\w.)/])(\d+ ?[-+−] ?\d+) ?= ?(\d+) over (\d+)\b", re.IGNORECASE)
+_IS_SAID = r"\s+(?:number\s+)?(?:is|=|would be|will be|should be|must be|becomes|stays)?\s*"
+_TOP, _BOTTOM = rf"(?:top|numerator){_IS_SAID}", rf"(?:bottom|denominator){_IS_SAID}"
+_TOP_FIRST = re.compile(rf"(?:the )?\b{_TOP}(\d+)\b[ ,;]+(?:and )?(?:the )?{_BOTTOM}(\d+)\b", re.IGNORECASE)
+_BOTTOM_FIRST = re.compile(
+    rf"(?:the )?\b{_BOTTOM}(\d+)\b[ ,;]+(?:and )?(?:the )?{_TOP}(\d+)\b", re.IGNORECASE
+)
+_TAKE_AWAY = re.compile(r"(?<=\d)( ?[a-z])? (?:take ?away|subtract) (?=[\d.])", re.IGNORECASE)
+#: `8, plus 3 is 11`.
+_JOINS = re.compile(
+    r"(?<=\d), (?:and |then )*(?=(?:plus|minus|times|divided by)\s+\d+(?: is|=| =| makes| gives)\b)",
+    re.IGNORECASE,
+)
+_WITH_MINUS = re.compile(
+    r"(?<![\d./+*×÷=-])(\d+(?:[./]\d+)?) (?:but )?with an? (?:minus|negative)(?: sign)?\b", re.IGNORECASE
+)
+#: `zero and plus three`: the sign of one number, not a sum.
+_PLUS = re.compile(
+    r"(^|[=,;:(]\s*|\b(?:is|its|it's|or|and|be|got|get|positive)\s+)(?:plus|positive)\s+(?=[\d.])",
+    re.IGNORECASE,
+)
+_TENS_AFTER_POINT = re.compile(
+    r"\bpoint (twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -](one|two|three|four|five|six|seven|eight|nine))?\b",
+    re.IGNORECASE,
+)
+_TENS = dict(zip(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"),
+                 ("two", "three", "four", "five", "six", "seven", "eight", "nine"), strict=True))  # fmt: skip
+#: A point that nothing stands before: `point five`.
+_BARE_POINT = re.compile(r"(?<![\w.])(?<!\w )point (?=[a-z]+\b)", re.IGNORECASE)
 _SIGNED = re.compile(r"\b(?:minus|negative|neg)\s+(?=[\d.½¼¾⅓⅔√(]|[a-z]\b)", re.IGNORECASE)
 _COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,.])")
 _LATEX_SHORT = re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)(?!\d)")
-_ARROW = re.compile(r"(?<![A-Za-z])([A-Za-z])\s*(?:-+>|=+>|→|⇒|:)\s*(?=[-−–]?\s?[\d.½¼¾⅓⅔])")
+_ARROW = re.compile(
+    r"(?<![A-Za-z])([A-Za-z])\s*(?:-+>|=+>|→|⇒|:(?!\s*[-−–]?\s?[\d.]+\s*[a-z(=+*×]))\s*(?=[-−–]?\s?[\d.½¼¾⅓⅔])"
+)
 _RATIO = re.compile(r"(?<=\d)(?: : |:)(?=\d)")
 #: `3 x = 18`, but not `3x = 18 x = 6`.
 _APART = re.compile(r"(?<![\d.,=/+*×÷\-])(?<![=/+*×÷\-] )(\d+) (?=[a-z] ?=)")
@@ -49,7 +86,7 @@ _DOUBTFUL = frozenset(
 )
 _EXPECTED = re.compile(
     r"(?:^|[=:,]|\b(?:is|its|it[’']s|be|equals?|equal to|got|get|gets|gives|answer|so|or|maybe|minus|plus|times|over|by|say|think|guess"
-    r"|then|and|have|just|only|about|mean|meant|wait|no|finally)) *[\"'(]*$",
+    r"|then|and|have|just|only|about|mean|meant|wait|no|finally|leaves|leaving|left with|makes?|becomes|comes to)) *[\"'(]*$",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(
@@ -66,14 +103,17 @@ def respelled(message: str, letters: frozenset[str] = frozenset(), *, one: bool 
     text = _I_SAY.sub(" I ", re.sub(r"^\s*\*(?=\S)", "", text))
     if not one:
         text = _NUMBERED.sub(r"\1", re.sub(r"\band\b", "or", text))
-    text = re.sub(r"(?<![\w.])point (?=[a-z]+\b)", "zero point ", text) if "zero point" not in text else text
+    text = _WITH.sub("with ", text)
+    text = _TENS_AFTER_POINT.sub(lambda m: f"point {_TENS[m[1].lower()]} {m[2] or ''}".rstrip(), text)
+    text = _leading_zero(text)
     text = _RECURRING.sub(_exact, text)
     text = _DIGIT_PARTS.sub(lambda m: f"{m[1]}/{_PARTS[m[2].lower()]}", text)
     text = _in_digits(text)
+    text = _in_one(text, one=one)
     text = _OVER.sub(r"(\1)/\2", text)
     text = _AND_A_HALF.sub(lambda m: f"{m[1]} 1/{_PARTS[m[2].lower()]}", text)
     text = _DIGIT_PARTS.sub(lambda m: f"{m[1]}/{_PARTS[m[2].lower()]}", text)
-    text = _SIGNED.sub("-", text)
+    text = _SIGNED.sub("-", _PLUS.sub(r"\1", text))
     text = _LATEX_SHORT.sub(r"\\frac{\1}{\2}", text)
     text = _APART.sub(r"\1", text)
     text = _ARROW.sub(r"\1 = ", text)
@@ -82,7 +122,34 @@ def respelled(message: str, letters: frozenset[str] = frozenset(), *, one: bool 
     text = _LONE_MINUS.sub(r"\1-", text)
     if one:
         text = _COMMA.sub(r"\1.\2", text)
+    if letters:
+        text = re.sub(rf"\bis ([{''.join(sorted(letters))}]) (?=[-−]?\d)", r"\1 is ", text)
     return _without_units(text, letters) if letters else text
+
+
+def _leading_zero(text: str) -> str:
+    """`point five`, but not the point of `four point five`."""
+    taken = [
+        (one.start, one.end)
+        for one in word_mentions(text)
+        if not text[one.start :].lower().startswith("point")
+    ]
+    return _BARE_POINT.sub(
+        lambda m: m[0] if any(start < m.start() < end for start, end in taken) else "zero point ", text
+    )
+
+
+def _in_one(text: str, *, one: bool) -> str:
+    """A number that several words describe: top and bottom, `11 out of 12`, `5 with a minus`, `4 and 1/4`."""
+    text = _SUM_OVER.sub(r"(\1)/\3 = \2/\3", text)
+    text = _BOTTOM_FIRST.sub(r"\2/\1", _TOP_FIRST.sub(r"\1/\2", text))
+    text = _OUT_OF.sub(r"\1/\2", text)
+    text = _TAKE_AWAY.sub(lambda m: f"{m[1] or ''} - ", text)
+    text = _JOINS.sub(" ", text)
+    text = _WITH_MINUS.sub(r"-\1", text)
+    if one:
+        text = _AND_PART.sub(lambda m: f"{m[1]} {m[2]}/{m[3]}" if int(m[2]) < int(m[3]) else m[0], text)
+    return text
 
 
 def _exact(match: re.Match[str]) -> str:

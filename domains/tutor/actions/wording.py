@@ -13,6 +13,20 @@ LABEL_BEFORE = re.compile(
     _I,
 )
 #: `3 times`, `2 hints`, `4th`.
+BOTTOM_BEFORE = re.compile(
+    r"\b(?:denominators?|bottoms?)(?: number)?(?: (?:is|are|=|to|be|becomes|would|will|should|must|both))*\s*$",
+    _I,
+)
+#: What the probes of the steps ask to do, in pupils' words.
+DOES = {
+    "Add": r"add\w*|plus\w*",
+    "Take": r"t[oa]k\w*|subtract\w*|minus\w*|remov\w*",
+    "Divide": r"divid\w*|split\w*",
+    "Multiply": r"multipl\w*|times\w*",
+}
+NAMES_ANSWER = re.compile(
+    r"\b(?:answer|solution|final|result|done|finished|[a-z] ?(?:is|=|equals))(?!\w)", _I
+)
 LABEL_AFTER = re.compile(
     r"^(?:st|nd|rd|th)\b|^\s*(?:steps?|ways?|hints?|things?|minutes?|mins?|hours?|lines?|questions?|tries|times\b(?!\s*\d)|attempts?|problems?"
     r"|the (?:lowest |least |common |right |new )*(?:denominator|numerator|multiple|factor)|brackets?|terms?|o'?clock|am\b|pm\b|years? old|more\b|sides|stars|days?|weeks?|pages?)\b",
@@ -33,6 +47,25 @@ DENIED = re.compile(
     r"(?:(?!\b(?:but|maybe|think|is it|its|it[’']s|so|know)\b)[^.!?\n,;]){0,25}$",
     _I,
 )
+#: `6 is wrong`, `6 doesn't work`, `6 is too big`, `6 but I don't believe it`; not `6 is wrong, so 5`, of which 5 is left.
+DENIED_AFTER = re.compile(
+    r"^\s*,?\s*(?:(?:is|was|are|seems|looks|sounds|would be|must be|has to be|feels)\s+(?:just |so |clearly |probably |obviously |definitely |also )*(?:wrong|false|incorrect|impossible|too\s+\w+|not\b(?!\s+(?:wrong|false|bad))|n[o']t\b)"
+    r"|(?:isn[’']?t|wasn[’']?t|can[’']?t be|cannot be|can ?not be|doesn[’']?t|does not|didn[’']?t|won[’']?t)\b(?!\s+(?:it|that|wrong)\b)"
+    r"|,?\s*but\s+(?:i |we )?(?:don[’']?t|do not|can[’']?t|doesn[’']?t|it[’']?s (?:wrong|not))\b)",
+    _I,
+)
+#: `more than 6` names a bound.
+BOUND = re.compile(
+    r"\b(?:more|less|bigger|smaller|greater|higher|lower|larger|fewer|closer|nearer|further) (?:than|to)\s*$|\b(?:at least|at most|above|below|between)\s*$"
+    r"|\bbetween [-−]?\d+(?:\.\d+)? (?:and|or)\s*$",
+    _I,
+)
+#: Said to be somebody else's, and not believed.
+REPORTED = re.compile(
+    r"\b(?:friend|brother|sister|mum|mom|dad|mother|father|teacher|classmate|neighbou?r|he|she|they|someone|somebody|everyone|everybody|calculator|internet|google|chatgpt|book|answer key|the back)\b"
+    r"(?: \w+){0,3} (?:says?|said|thinks?|thought|told me|reckons?|claims?|got|gets|has|had|wrote|put|gives?|shows?)\b[^.!?\n;]{0,25}$",
+    _I,
+)
 #: What was said before and is given up: counts only where nothing else is said.
 SUPERSEDED = re.compile(
     r"\b(?:thought|at first|earlier|previously|last time|before that|no longer|(?:first|before) (?:i|we) (?:got|had|said|wrote|put)"
@@ -41,7 +74,12 @@ SUPERSEDED = re.compile(
 )
 CORRECTED = re.compile(
     r"\b(?:no wait|wait no|wait|actually|i mean|i meant|meant|scratch that|correction|sorry|oops|ups|whoops|typo|rather(?! than)|make that|my bad"
-    r"|changed my mind|change my mind|on second thoughts?|nvm|never mind|i take that back)\b|(?:^|\s)\*(?=[-−]?\d)|(?:^|[,.!;]\s*)no\b(?=[\s,.!:]*(?:its|it[’']s|[-−]?\d|[a-z] ?=))",
+    r"|changed my mind|change my mind|on second thoughts?|nvm|never mind|i take that back)\b|(?:^|\s)\*(?=[-−]?\d)|(?:^|[,.!;…]\s*|\d\s+|\b(?:hm+|oh|ah|um|uh|wait|hang on|hold on)[ ,]+)no+\b(?=[\s,.!:]*(?:its|it[’']s|it (?:must|is|has|should)|that[’']?s|[-−]?\d|[a-z] ?=|[a-z] is\b))",
+    _I,
+)
+#: The choice after `6 or 5`.
+CHOSEN = re.compile(
+    r"\b(?:i(?:[’']d| would| will|[’']ll)? (?:say|pick|choose|take|go (?:for|with))|going (?:for|with)|final answer|so(?= it| x|,? [-−]?\d)|i think(?: it[’']?s| its)?(?= [-−]?\d)|probably|more likely)\b",
     _I,
 )
 AFTER_BECAUSE = re.compile(
@@ -49,6 +87,7 @@ AFTER_BECAUSE = re.compile(
     _I,
 )
 ALTERNATIVE = re.compile(r"\b(?:or|either|between|maybe|perhaps|possibly)\b|\?", _I)
+EITHER = re.compile(r"\b(?:or|either|between)\b|\?", _I)
 UNSURE_OF = re.compile(r"\b(?:which (?:one|is|of)|not both|only one|one of (?:them|these|those))\b", _I)
 #: At the start of a clause, before a number: it is asked about, not claimed.
 ASKS_ABOUT = re.compile(
@@ -63,6 +102,12 @@ _THING = (
 #: The pupil says that it is another problem.
 ANOTHER = re.compile(
     rf"\b(?:new|next|another|other|different|second|2nd|last|following|one more|harder|easier)\s+{_THING}\b|\bone more\b|\banother\b(?! (?:try|guess|attempt|hint|answer|step|line|solution|clue|way))",
+    _I,
+)
+#: The pupil turns to something else, where it is not made of the open problem's numbers.
+SWITCH = re.compile(
+    r"\b(?:forget|leave|skip|drop)\s+(?:about\s+)?(?:that|this|it)\b|\binstead\b(?! of)|\b(?:now|next|please|pls|then)\s+(?:solve|simplify|expand|factori[sz]e|work out|calculate|do|try)\b"
+    r"|^\W*(?:solve|simplify|expand|factori[sz]e|work out|calculate)\b|\bcan (?:we|you) (?:do|try|solve)\b",
     _I,
 )
 #: The pupil wants something worked on.

@@ -72,7 +72,11 @@ def _list_faults() -> Iterator[str]:
                     exercises.exercise(problem, topic)
                 except actions.TooHardError as reason:
                     yield f"{path.name}:{line}: {problem[:60]!r}: {reason}"
-        except (exercises.ListError, OSError, UnicodeDecodeError, csv.Error) as error:
+        except exercises.ListError as error:
+            yield str(error)
+        except UnicodeDecodeError:
+            yield f"{path.name}: this is no UTF-8 text; save it as `CSV UTF-8` in your spreadsheet"
+        except (OSError, csv.Error) as error:
             yield f"{path.name}: {error}"
 
 

@@ -59,8 +59,12 @@ def list_codes(json: Json = False) -> None:
 @app.command()
 def revoke(name: Name, json: Json = False) -> None:
     """End every code of a class. Pupils who are in stay until their token ends (2 hours at most)."""
+    from senmon.server.class_codes import checked_name
+
+    checked_name(name)
     count = _with_book(lambda book: book.revoke(name))
-    output.emit({"class": name, "revoked": count}, Text(f"{count} codes of class {name} ended."), json=json)
+    words = f"{count} codes of class {name} ended." if count else f"Class {name} has no code that could end."
+    output.emit({"class": name, "revoked": count}, Text(words), json=json)
 
 
 @app.command()
@@ -70,8 +74,10 @@ def mastery(
     json: Json = False,
 ) -> None:
     """What each pupil of a class masters, skill by skill, over all conversations that are kept."""
+    from senmon.server.class_codes import checked_name
     from senmon.server.classes import class_mastery
 
+    checked_name(name)
     found = with_store(Settings.load(), lambda store: class_mastery(store, name))
     columns = ("pupil", "skill", "mastery", "attempts", "right", "hints", "mistake")
     rows = [

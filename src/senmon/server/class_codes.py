@@ -52,10 +52,7 @@ class ClassBook:
 
     async def add(self, klass: str, days: int) -> str:
         """A new code of the class: the only time that it can be read."""
-        if not _CLASS.fullmatch(klass):
-            raise ConfigError(
-                f"{klass[:40]!r} is no name of a class", remedy="small letters, digits and -, such as 7a"
-            )
+        checked_name(klass)
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         now = self._clock()
         new = ClassCode(klass, self._digest(code), now, now + timedelta(days=days))
@@ -116,6 +113,14 @@ class ClassBook:
 def _old(entry: dict[str, str]) -> ClassCode:
     moments = (datetime.fromisoformat(entry[name]) for name in ("created", "expires"))
     return ClassCode(str(entry["klass"]), str(entry["digest"]), *moments)
+
+
+def checked_name(klass: str) -> None:
+    """Raises ConfigError for what can be no class."""
+    if not _CLASS.fullmatch(klass):
+        raise ConfigError(
+            f"{klass[:40]!r} is no name of a class", remedy="small letters, digits and -, such as 7a"
+        )
 
 
 def plain_nickname(text: str) -> str:
