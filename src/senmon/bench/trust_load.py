@@ -49,6 +49,10 @@ class Heard:
     #: How long this program, which has next to nothing to do, was kept from running.
     still: float = 0.0
 
+    @property
+    def refusals(self) -> int:
+        return sum(self.refused.values())
+
     def percentile(self, share: float) -> float:
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
@@ -269,9 +273,9 @@ async def _taken(
         for talk in talks:
             taking.create_task(say(client, talk, f"beside-{messages}", answered))
         until = time.perf_counter() + PATIENCE
-        while len(answered.first) < len(talks) and time.perf_counter() < until:
+        while len(answered.first) + answered.refusals < len(talks) and time.perf_counter() < until:
             await asyncio.sleep(WORD / 4)
-        for number in range(messages if len(answered.first) == len(talks) else 0):
+        for number in range(messages):
             await say(client, late, f"late-{number}", refused)
     done = len(answered.seconds) + len(refused.seconds)
     return server.cpu() - begun, done, refused.refused.get(429, 0)
@@ -307,6 +311,8 @@ def _overload(found: Loads, effort: Effort) -> Sequence[Row]:
 
 def _cheap(found: Loads) -> Row:
     cheap = Count("load", f"a refusal costs the server less than {CHEAPER:.0%} of the CPU of an answer")
+    if found.refusal != found.refusal:
+        return cheap.row()  # too few were refused to know
     with cheap.point("refusals"):
         must(found.refusal < CHEAPER * found.answer, f"{found.refusal:.4f} s of {found.answer:.4f} s")
     return cheap.row(f"{1000 * found.refusal:.1f} ms, an answer {1000 * found.answer:.0f} ms")

@@ -64,6 +64,6 @@ def write_plot(overload: Overload, path: Path) -> None:
     axes.set_ylabel("share of admitted messages")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     save_plot(figure, path)
