@@ -63,6 +63,22 @@ UNCLEAR = re.compile(
     r"|let me|ask my|check with|unsure|in a (?:minute|moment|bit|second|while)|wondering|depends|but|until)\b"
     r"|\?"
 )
+#: An order's number however it is typed: `A1001`, `a-1001`, `#1001`, `A 1 0 0 1`, `a1001pls`.
+NUMBER = re.compile(r"(?i)(?<![\w€$£.,])#?(?:([a-z])[ -]?)?(\d(?:[ .]?\d){3})(?![\d]|[.,]\d)")
+CORRECTS = re.compile(
+    r"(?i)\b(?:no+|nope|not|isn'?t|wrong|meant|mean|sorry|oops|typo|mistake|wait|rather|actually|should be)\b"
+)
+#: Words of another wish: then the message is more than a number, a yes or a correction.
+WISH = re.compile(
+    r"(?i)\b(?:cancel\w*|return\w*|refund\w*|money|invoice|receipt|bill|address|deliver\w*|track\w*|where|when|what"
+    r"|how|why|who|stock|price|cost|person|human|someone|agent|complain\w*)\b"
+)
+SHORT = 8
+#: Other words for goods, and how a thing is pointed at: `the tent`, `my old boots`, `the stove one`.
+ALSO = {"rucksack": "backpack", "torch": "headlamp", "headtorch": "headlamp"}
+POINTS = {"the", "my", "our", "those", "these", "that", "this", "both"}
+POINTED = {"one", "ones", "order", "parcel"}
+BUYS = re.compile(r"(?i)\b(?:in stock|sell|have you got|do you have|available)\b")
 Events = list[dict[str, Any]]
 Result = dict[str, Any]
 
@@ -106,6 +122,40 @@ def order_number(text: Any) -> str:
     letters = "".join(each for each in str(text) if each.isalpha()).upper()
     digits = "".join(each for each in str(text) if each.isdigit())
     return f"{letters or 'A'}{digits}"
+
+
+def numbers_in(text: str) -> list[str]:
+    """The order numbers in a message, each once, as the shop writes them."""
+    return list(dict.fromkeys(order_number("".join(match.groups(""))) for match in NUMBER.finditer(text)))
+
+
+def singular(word: str) -> str:
+    return word if word.endswith("ss") else word.removesuffix("s")
+
+
+def pointed_at(text: str) -> set[str]:
+    """Words of the message that something is pointed at with, in the singular."""
+    words = [singular(each) for each in re.findall(r"[a-z]+", text.casefold())]
+    points, pointed = {singular(each) for each in POINTS}, {singular(each) for each in POINTED}
+    found = set()
+    for at, word in enumerate(words):
+        if points.intersection(words[max(0, at - 3) : at]) or pointed.intersection(words[at + 1 : at + 2]):
+            found.add(ALSO.get(word, word))
+    return found
+
+
+def with_goods(database: sqlite3.Connection, rows: list[sqlite3.Row], text: str) -> list[sqlite3.Row]:
+    """The orders that hold what the message points at: `the tent`, `the stove one`."""
+    if BUYS.search(text):
+        return []
+    words = pointed_at(text)
+    found = []
+    for row in rows:
+        lines = database.execute("SELECT product FROM line WHERE purchase = ?", (row["id"],)).fetchall()
+        names = [[singular(word) for word in line["product"].casefold().split()] for line in lines]
+        if any(words.intersection((name[0], name[-1])) for name in names):
+            found.append(row)
+    return found
 
 
 def counted(quantity: int, product: str) -> str:
@@ -165,7 +215,10 @@ class CustomerAction(Action, ABC):
             result, events = (problem, []) if row is None else self.act(database, row, tracker)
         dispatcher.utter_message(json_message=result)
         named = None if row is None else row["id"]
-        return [SlotSet("order_id", named), *still_asked(tracker), *self.keep(row, tracker), *events]
+        text = tracker.latest_message.get("text")
+        last = {"action": self.name(), "order": named, "asked": text, "waits": waits(result)}
+        slots = [SlotSet("order_id", named), SlotSet("last", last), *still_asked(tracker)]
+        return [*slots, *self.keep(row, tracker), *events]
 
     def keep(self, row: sqlite3.Row | None, tracker: Tracker) -> Events:
         """What was said and still waits for an order."""
@@ -174,15 +227,19 @@ class CustomerAction(Action, ABC):
     def find(
         self, database: sqlite3.Connection, tracker: Tracker, customer: str
     ) -> tuple[sqlite3.Row | None, Result]:
-        said = tracker.get_slot("order_id")
-        if said:
-            number = order_number(said)
-            query = "SELECT * FROM purchase WHERE id = ? AND customer = ?"
-            row = database.execute(query, (number, customer)).fetchone()
-            return row, {"error": "not_found", "order": {"id": number}}
+        said, text = tracker.get_slot("order_id"), tracker.latest_message.get("text") or ""
         rows = database.execute(
             "SELECT * FROM purchase WHERE customer = ? ORDER BY placed DESC, id", (customer,)
         ).fetchall()
+        meant = [] if numbers_in(text) else with_goods(database, rows, text)
+        if len(meant) > 1:
+            meant = [row for row in meant if row["status"] in self.fits]
+        if len(meant) == 1:
+            return meant[0], {}
+        if said:
+            number = order_number(said)
+            row = next((row for row in rows if row["id"] == number), None)
+            return row, {"error": "not_found", "order": {"id": number}}
         fitting = [row for row in rows if row["status"] in self.fits]
         if len(fitting) == 1:
             return fitting[0], {}
@@ -191,6 +248,11 @@ class CustomerAction(Action, ABC):
     @abstractmethod
     def act(self, database: sqlite3.Connection, row: sqlite3.Row, tracker: Tracker) -> tuple[Result, Events]:
         """The result for the order found, and what is to be remembered."""
+
+
+def waits(result: Result) -> str:
+    """What the customer was asked for: which order, or a value that is missing."""
+    return "order" if "choose" in result else str(result.get("missing", ""))
 
 
 def choose(rows: list[sqlite3.Row]) -> Result:
@@ -353,6 +415,32 @@ CHANGES: dict[str, Any] = {
     "return": lambda pending: ("return started", "delivered", "status = 'returning'", ()),
     "address": lambda pending: ("address changed", "processing", "address = ?", (pending["address"],)),
 }
+
+
+class ReadMessage(Action):
+    """Rules for messages that leave no doubt: an answer to our question, a corrected number, a plain yes."""
+
+    def name(self) -> str:
+        return "read_message"
+
+    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        text = tracker.latest_message.get("text") or ""
+        if call := self.read(tracker, text):
+            dispatcher.utter_message(json_message={"call": call, "keep": True})
+        return []
+
+    def read(self, tracker: Tracker, text: str) -> Result | None:
+        if len(re.findall(r"[^\W\d]{2,}", text)) > SHORT or WISH.search(text):
+            return None
+        pending, last = tracker.get_slot("pending"), tracker.get_slot("last")
+        if pending and not numbers_in(text) and answer(tracker, pending) and is_yes(text):
+            return {"name": "confirm", "arguments": {}}
+        if not last or not answer(tracker, last):
+            return None
+        numbers = [number for number in numbers_in(text) if number != last["order"]]
+        if len(numbers) != 1 or (last["waits"] != "order" and not CORRECTS.search(text)):
+            return None
+        return {"name": last["action"], "arguments": {"order_id": numbers[0]}}
 
 
 class ListOrders(Action):

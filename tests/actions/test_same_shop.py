@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,14 +124,15 @@ class Bot:
 
 
 def shown(turns: list[list[Event]]) -> list[Any]:
-    """What a client gets, and what the model was shown: all but which pack answered and what slots hold."""
+    """What a client gets, and what the model was shown: all but which pack answered, what slots hold, how calls
+    are numbered, and whether a rule saved the model a round."""
     told = []
     for events in turns:
         for event in events:
-            data = {name: value for name, value in event.data.items() if name != "provenance"}
+            data = {name: value for name, value in event.data.items() if name not in ("provenance", "usage")}
             private = {name: value for name, value in event.private.items() if name in ("messages", "facts")}
             told.append((event.type, data, private))
-    plain: list[Any] = json.loads(json.dumps(told))
+    plain: list[Any] = json.loads(re.sub(r"\b(?:call|read)_\d+\b", "call", json.dumps(told)))
     return plain
 
 
@@ -143,6 +145,8 @@ def support(folder: Path, **changes: Any) -> Pack:
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     manifest["actions"].update({name: value for name, value in changes.items() if name != "calls"})
     manifest.pop("evaluation", None)
+    if changes.get("runtime") == "http":
+        del manifest["actions"]["reader"]  # rules in Python: there is none here
     for spec in manifest["actions"]["specs"] if "calls" in changes else ():
         if spec["name"] == "request_person":
             spec["handover"] = True

@@ -304,13 +304,14 @@ async def test_every_product_can_be_chosen(pack: Pack) -> None:
 
 async def test_products_are_found_in_the_singular_and_the_plural(pack: Pack) -> None:
     pattern = pack.actions["stock"].candidates["product"]
-    for said, name in (
-        ("ridge tents", "Ridge tent"),
-        ("crag boot", "Crag boots"),
-        ("drift pole", "Drift poles"),
+    for said, found, name in (
+        ("ridge tents", "ridge tent", "Ridge tent"),
+        ("crag boot", "crag boot", "Crag boots"),
+        ("drift pole", "drift pole", "Drift poles"),
     ):
-        assert re.findall(pattern, f"have you {said} left") == [said]
-        assert (await run(pack, "stock", {"product": said})).result["product"]["name"] == name
+        assert re.findall(pattern, f"have you {said} left") == [found]
+        for product in (said, found):
+            assert (await run(pack, "stock", {"product": product})).result["product"]["name"] == name
 
 
 async def test_a_number_of_another_shape_is_no_order_of_this_shop(pack: Pack) -> None:
@@ -409,3 +410,79 @@ async def test_the_same_on_an_action_server(pack: Pack, action_server: str) -> N
     ]
     for name, arguments in calls:
         assert await run(remote, name, arguments) == await run(pack, name, arguments)
+
+
+async def read(visit: Visit) -> dict[str, Any] | None:
+    """The call that the pack's rules make of the newest message."""
+    spec = visit.pack.reader
+    assert spec is not None
+    request = ActionRequest(
+        pack=visit.pack, spec=spec, identity=visit.identity, messages=visit.messages, slots=visit.slots
+    )
+    result = (await ActionRunner(lambda pack: True).run(request)).result
+    assert result.get("keep", True) is True
+    return result.get("call")
+
+
+@pytest.mark.parametrize(
+    "said", ["A1002", "it's a 1 0 0 2", "1002 i think", "#1002 📦", "A-1002 pls", "a1002pls"]
+)
+async def test_a_number_answers_the_question_which_order(pack: Pack, said: str) -> None:
+    visit = Visit(pack).says("i need an invoice")
+    assert "choose" in await visit.calls("resend_invoice")
+    assert await read(visit.says(said)) == {"name": "resend_invoice", "arguments": {"order_id": "A1002"}}
+    assert await read(visit.says("nice weather")) is None
+    assert await read(visit.says(said)) is None, "that was asked for earlier"
+
+
+async def test_a_corrected_number_keeps_the_wish(pack: Pack) -> None:
+    for said in ("no, A1004", "oops wrong number, A1004 it is", "not A1003, A1004!"):
+        visit = Visit(pack).says("cancel A1003")
+        await visit.calls("cancel_order", order_id="A1003")
+        assert await read(visit.says(said)) == {"name": "cancel_order", "arguments": {"order_id": "A1004"}}
+    for said in ("and A1004?", "no, where is A1004", "wait, A1001 or A1004", "no", "no, A1003"):
+        visit = Visit(pack).says("cancel A1003")
+        await visit.calls("cancel_order", order_id="A1003")
+        assert await read(visit.says(said)) is None, said
+
+
+async def test_only_a_plain_yes_is_read_as_one(pack: Pack) -> None:
+    for said, call in (
+        ("by all means", {"name": "confirm", "arguments": {}}),
+        ("ok go ahead", {"name": "confirm", "arguments": {}}),
+        ("yes but where is A1001", None),
+        ("maybe later", None),
+        ("no thanks", None),
+    ):
+        visit = Visit(pack).says("cancel A1004")
+        await visit.calls("cancel_order", order_id="A1004")
+        assert await read(visit.says(said)) == call, said
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("when do the boots arrive", "A1003"),
+        ("and the stove one?", "A1004"),
+        ("my ridge tent, where is it", "A1001"),
+        ("those socks please", "A1002"),
+    ],
+)
+async def test_an_order_is_known_by_what_is_in_it(pack: Pack, said: str, number: str) -> None:
+    visit = Visit(pack).says("where is A1001")
+    await visit.calls("order_status", order_id="A1001")
+    found = await visit.says(said).calls("order_status", order_id="A1001")
+    assert found["order"]["id"] == number
+    robin = await Visit(pack, Identity(customer="robin")).says(said).calls("order_status")
+    assert robin.get("order", {}).get("id") != number, "of the customer's own orders only"
+
+
+async def test_goods_that_are_not_pointed_at_or_are_for_sale_name_no_order(pack: Pack) -> None:
+    for said in ("I found a stove elsewhere, where is my order", "do you have the stove", "where is it"):
+        assert "choose" in await Visit(pack).says(said).calls("order_status"), said
+    found = (
+        await Visit(pack)
+        .says("the stove is nice, but where is A1001")
+        .calls("order_status", order_id="A1001")
+    )
+    assert found["order"]["id"] == "A1001"
