@@ -183,8 +183,16 @@ def measure(effort: Effort, tell: Tell) -> tuple[Sequence[Row], Overload]:
         with nursery(root / "many", [packs]) as born:
             many = _many(born, conversations)
         with nursery(root / "over", [packs], delay=WORD, live_runs=PLACES) as born:
-            found = _undisturbed(lambda: _overloaded(born.server(), effort, tell))
+            found = _undisturbed(lambda: _fresh(born, effort, tell))
     return [many, *_overload(found, effort), _fair(found)], found.plot()
+
+
+def _fresh(born: Nursery, effort: Effort, tell: Tell) -> Loads:
+    server = born.server()
+    try:
+        return _overloaded(server, effort, tell)
+    finally:
+        server.kill()
 
 
 def _many(born: Nursery, conversations: int) -> Row:
