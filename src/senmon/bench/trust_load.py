@@ -267,7 +267,7 @@ async def _price(server: Served) -> tuple[float, float]:
         alone, few, _ = await _taken(server, client, talks, late, 0)
         both, many, refused = await _taken(server, client, talks, late, REFUSALS)
     answer = alone / max(1, few)
-    return answer, (both - many * answer) / refused if refused >= REFUSALS / 4 else float("nan")
+    return answer, max(0.0, both - many * answer) / refused if refused >= REFUSALS / 4 else float("nan")
 
 
 async def _taken(
