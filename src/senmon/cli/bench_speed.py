@@ -29,7 +29,7 @@ Page = Annotated[
 def serve(
     repetitions: Repetitions = 3,
     threads: Threads = 1,
-    gap: Annotated[float, typer.Option(min=0.001, help="Mean seconds between staggered requests.")] = 0.1,
+    gap: Annotated[float, typer.Option(min=0.001, help="Mean seconds between staggered requests.")] = 0.05,
     adapters: Annotated[
         int, typer.Option(min=0, max=10_000, help="Adapters of the run with many; 0: without that run.")
     ] = 1000,
