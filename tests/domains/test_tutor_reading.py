@@ -83,3 +83,12 @@ def judged(actions: Any, text: str, copied: str) -> Any:
 @pytest.mark.parametrize("text", ["9" * 700, "(" * 300, "x" * 500, "=" * 300, "6 or " * 100, "\u202e6\x00"])
 def test_hostile_messages_are_read_quickly(actions: ModuleType, text: str) -> None:
     assert actions.read(text, "3x − 7 = 11").kind in ("none", "unsure", "attempt")
+
+
+@pytest.mark.parametrize(
+    ("opened", "part", "line"),
+    [("7 + 6 × 3", "18", "7 + 18"), ("1 1/2 × 2/3", "3/2", "3/2 × 2/3"), ("15% of 60", "3", "")],
+)
+def test_after_a_right_part_the_hints_go_on(actions: Any, opened: str, part: str, line: str) -> None:
+    judged = actions.advanced(opened, part, actions.judge(opened, part))
+    assert (judged.outcome, judged.progress) == ("step_ok", line)

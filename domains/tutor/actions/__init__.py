@@ -21,7 +21,7 @@ from senmon.errors import Unparsable
 
 from . import exercises
 from .classroom import Budget, budget_of
-from .judging import Judgement, judge
+from .judging import Judgement, advanced, judge
 from .mastery import Observation, added, observations, weakest
 from .reading import Reading, read
 from .solution import Solution, TooHardError
@@ -176,7 +176,7 @@ def _judged(tracker: Any, problem: str, copied: str) -> Judgement:
     if reading.kind == "unsure":
         return Judgement("unclear", WHICH)
     if reading.kind == "attempt":
-        return judge(problem, reading.text)
+        return advanced(problem, reading.text, judge(problem, reading.text))
     judgement = judge(problem, copied)
     known = judgement.outcome == "unclear" or (judgement.outcome == "wrong" and _typed(copied, said))
     return judgement if known else Judgement("unclear", SAY_IT)

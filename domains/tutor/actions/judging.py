@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from senmon.checks.maths_algebra import BeyondError, evaluate, polynomial
-from senmon.checks.maths_grammar import parse_alternatives
+from senmon.checks.maths_grammar import parse, parse_alternatives
 from senmon.checks.maths_nodes import (
     Binary,
     Negative,
@@ -26,7 +26,8 @@ from senmon.checks.maths_nodes import (
     variables,
 )
 from senmon.checks.maths_problem import Problem, agrees, read_problem, same
-from senmon.checks.maths_values import numbers_in, spelled
+from senmon.checks.maths_spans import find_spans
+from senmon.checks.maths_values import leaves, numbers_in, spelled
 from senmon.errors import Unparsable
 
 from . import mistakes, writing
@@ -399,6 +400,30 @@ def _can_shrink(node: Node) -> bool:
         case Binary("/", Number(top), Number(bottom)):
             return Fraction(top, bottom).denominator != bottom
     return False
+
+
+def advanced(problem_text: str, attempt: str, judgement: Judgement) -> Judgement:
+    """After a right part that is the first step's, the work goes on from the line that it leads to: `7 + 18`
+    after 18."""
+    problem, solution = read_problem(problem_text), solve(problem_text)
+    expression = problem.is_expression and not problem.unknowns
+    if judgement.outcome != "step_ok" or judgement.progress or not expression or len(solution.steps) < 2:
+        return judgement
+    try:
+        value = evaluate(parse(attempt).sides[-1])
+        wanted = evaluate(problem.statement.sides[0], problem.letters)
+    except (Unparsable, BeyondError):
+        return judgement
+    for span in find_spans(solution.steps[0].done):
+        side = span.statement.sides[0]
+        if span.statement.relations or value not in leaves(side) or literal(side) is not None:
+            continue
+        try:
+            if evaluate(side) == wanted:
+                return replace(judgement, progress=_worth(span.statement))
+        except BeyondError:
+            continue
+    return judgement
 
 
 def _on_the_way(solution: Solution) -> set[Fraction]:

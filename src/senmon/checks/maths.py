@@ -24,6 +24,7 @@ from senmon.checks.maths_nodes import (
 )
 from senmon.checks.maths_problem import Problem, agrees, cached_problem, same
 from senmon.checks.maths_spans import Span, find_spans
+from senmon.checks.maths_verbal import false_claims
 from senmon.checks.maths_wording import Wording
 from senmon.checks.protocol import CheckContext
 from senmon.messages import Verdict
@@ -68,8 +69,9 @@ class MathsCheck:
     def judge(self, released: str, candidate: str, context: CheckContext) -> Verdict:
         text = released[-LOOK_BACK:] + candidate
         fresh = len(text) - len(candidate)
-        if not _RELATION.search(text):
-            return Verdict(self.name, "pass")
+        verbal = self._verbal(text, fresh, context)
+        if verbal is not None or not _RELATION.search(text):
+            return verbal or Verdict(self.name, "pass")
         problem = context.slots.get(self._slot)
         reading = _Reading(cached_problem(problem) if isinstance(problem, str) else None)
         said: frozenset[str] | None = None
@@ -88,6 +90,21 @@ class MathsCheck:
                 continue
             return Verdict(self.name, "repair", f"{span.text[:80]!r} does not hold")
         return Verdict(self.name, "pass")
+
+    def _verbal(self, text: str, fresh: int, context: CheckContext) -> Verdict | None:
+        """Of what is claimed in words; the user's own words may be repeated, unless they are called right."""
+        for span in false_claims(text):
+            wording = Wording(text, span)
+            if span.end <= fresh or wording.asks or wording.denied or wording.rounded or wording.assumed:
+                continue
+            said = any(
+                message.role == "user" and span.text.lower() in message.content.lower()
+                for message in context.messages
+            )
+            if (wording.quoted or said) and not wording.affirmed:
+                continue
+            return Verdict(self.name, "repair", f"{span.text[:80]!r} does not hold")
+        return None
 
 
 def _said(context: CheckContext) -> frozenset[str]:

@@ -43,6 +43,8 @@ _PARTS = {
     "tenth": 10, "tenths": 10,
 }  # fmt: skip
 _WORD = "|".join(sorted([*_CARDINALS, *_SCALES, *_PARTS, "point"], key=len, reverse=True))
+#: A word of a number, for patterns.
+NUMBER_WORDS = _WORD
 _PHRASE = re.compile(
     rf"\b(?:(?:minus|negative)\s+)?(?:an?\s+(?=(?:{'|'.join(_PARTS)}|hundred|thousand)\b))?(?:{_WORD})\b"
     rf"(?:(?:\s+|-)(?:and\s+(?:an?\s+)?|over\s+)?(?:{_WORD})\b)*",
