@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,14 @@ from senmon.settings import Settings
 if TYPE_CHECKING:
     from senmon.workspace import Workspace
 
-Pack = Annotated[str, typer.Argument(help="Name or folder of a pack.")]
+
+class Place(StrEnum):
+    """Where a tuning runs."""
+
+    HERE = "here"
+    RAY = "ray"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output, one JSON object per line.")]
 Full = Annotated[
     bool, typer.Option("--full", help="Every held-out example and reply; takes as long as it takes.")
@@ -33,7 +41,7 @@ Blind = Annotated[Path, typer.Option(help="Suites: folder of the blind texts, wi
 
 
 def tune(
-    pack: Pack,
+    packs: Annotated[list[str], typer.Argument(help="Names or folders of packs, tuned one after the other.")],
     set: Annotated[
         list[str] | None,
         typer.Option("--set", help="A recipe field, such as recipe.lora.rank=32; repeatable."),
@@ -41,17 +49,34 @@ def tune(
     budget: Annotated[str | None, typer.Option(help="`auto`, `full`, or minutes such as `10m`.")] = None,
     full: Full = False,
     promote: Annotated[bool, typer.Option(help="Serve the adapter when it passes the gate.")] = True,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=64, help="With several packs: so many of them side by side.")
+    ] = 1,
+    on: Annotated[
+        Place,
+        typer.Option(
+            help="`here`, or `ray`: the cluster of RAY_ADDRESS, else one on this machine (not proven yet)."
+        ),
+    ] = Place.HERE,
+    workers: Annotated[
+        int, typer.Option(min=1, max=1024, help="Processes that share the work on each pack.")
+    ] = 1,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(help="Where checkpoints go besides SENMON_HOME: a folder, or s3://bucket/path."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Tune an adapter for a pack, judge it, and serve it when it passes; exit 1 when it does not."""
-    from senmon.cli.tuning_session import tuned
-    from senmon.workspace import Workspace
+    """Tune an adapter for a pack, judge it, and serve it when it passes; exit 1 when it does not.
+
+    Several packs make a queue: one that fails does not stop the others, and after Ctrl-C the same command
+    goes on. More machines: docs/distributed.md.
+    """
+    from senmon.cli.tuning_places import Places, tuned_packs
 
     settings = [*(set or ()), *([f"recipe.budget={budget}"] if budget else ())]
-    passed = asyncio.run(
-        tuned(Workspace.open(Settings.load()), pack, settings, full=full, promote=promote, json=json)
-    )
-    if not passed:
+    where = Places(on.value, workers, checkpoints, parallel)
+    if not tuned_packs(packs, settings, where, full=full, promote=promote, json=json):
         raise typer.Exit(1)
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from senmon.lifecycle import TuneResult
     from senmon.packs.manifest import RecipeSpec
     from senmon.packs.pack import Pack
-    from senmon.tuning.tune import TuneProgress
+    from senmon.tuning.tune import Candidate, TuneProgress
     from senmon.workspace import Workspace
 
 
@@ -74,22 +75,30 @@ def _clock(seconds: float) -> str:
 
 
 async def tuned(
-    workspace: Workspace, name: str, settings: Sequence[str], *, full: bool, promote: bool, json: bool
+    workspace: Workspace,
+    name: str,
+    settings: Sequence[str],
+    *,
+    full: bool,
+    promote: bool,
+    json: bool,
+    by: Callable[..., Candidate],
 ) -> bool:
     """Run a tuning and print what came of it. True when the adapter passed the gate."""
     from senmon.dataset.loading import load_dataset
     from senmon.lifecycle import tune_pack
     from senmon.lifecycle.overrides import overridden
-    from senmon.lifecycle.tuning_run import tune_candidate, work_folder
+    from senmon.lifecycle.tuning_run import work_folder
+    from senmon.tuning.processes import rank
 
     pack = workspace.pack(name)
     recipe = overridden(pack.manifest.recipe, settings)
     base = _base(workspace, pack, recipe)
-    if os.environ.get("RANK", "0") != "0":  # under `accelerate launch`: the first process leads and judges
-        work = work_folder(workspace.home, pack)
-        await asyncio.to_thread(
-            tune_candidate, pack, load_dataset(pack), base, work, recipe, encoder=workspace.encoder
-        )
+    device = None if workspace.settings.device == "auto" else workspace.device
+    if rank(os.environ):  # among several processes the first one leads and judges
+        work, dataset = work_folder(workspace.home, pack), load_dataset(pack)
+        make = partial(by, pack, dataset, base, work, recipe, device=device, encoder=workspace.encoder)
+        await asyncio.to_thread(make, threads=workspace.settings.threads)
         return True
     engines: list[Engine] = []
 
@@ -111,9 +120,10 @@ async def tuned(
                 promote=promote,
                 on_progress=shown.tuning,
                 on_evaluation=shown.evaluation,
-                device=None if workspace.settings.device == "auto" else workspace.device,
+                device=device,
                 threads=workspace.settings.threads,
                 encoder=workspace.encoder,
+                by=by,
             )
     finally:
         for made in engines:

@@ -77,9 +77,11 @@ async def tune_pack(
     device: str | None = None,
     threads: int | None = None,
     encoder: Encoder | None = None,
+    by: Callable[..., Candidate] | None = None,
 ) -> TuneResult:
     """Tune, publish, judge, and promote when the gate passed and `promote` is true.
 
+    `by` tunes instead of `tune_candidate`, with its arguments: in other processes, or on other machines.
     `engine` is called after tuning and must serve `base`; whoever made the engine closes it. The callbacks
     run in another thread. Cancelling stops at the next step and leaves a checkpoint to go on from: while the
     gate runs too, so that the next call has nothing left to tune. A failed gate raises nothing: the result
@@ -91,7 +93,7 @@ async def tune_pack(
         dataset = await asyncio.to_thread(sound_dataset, pack)
         before = await asyncio.to_thread(sound_promoted, store, pack.name)
         out = work_folder(home, pack)
-        work = partial(tune_candidate, pack, dataset, base, out, recipe)
+        work = partial(by or tune_candidate, pack, dataset, base, out, recipe)
         work = partial(work, device=device, threads=threads, encoder=encoder)
         candidate = await _tuned(run, work, on_progress)
         run.update(phase="publish", note="publishing the candidate")
@@ -175,6 +177,7 @@ def tune_candidate(
     device: str | None = None,
     threads: int | None = None,
     encoder: Encoder | None = None,
+    checkpoints: str | None = None,
 ) -> Candidate:
     """`tune` without loading torch before it is called."""
     from senmon.tuning.tune import tune
@@ -189,6 +192,7 @@ def tune_candidate(
         device=device,
         threads=threads,
         encoder=encoder,
+        checkpoints=checkpoints,
     )
 
 

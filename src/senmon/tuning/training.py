@@ -24,6 +24,7 @@ from senmon.tuning.progress import OnProgress, Phase, TuneProgress
 from senmon.tuning.rows import Row
 from senmon.tuning.schedule import learning_rate
 from senmon.tuning.shared_prefix import SharedPrefixLoss
+from senmon.tuning.storage import SharedStorage
 
 #: A validation loss must fall by this to count as better.
 BETTER = 1e-4
@@ -47,6 +48,8 @@ class Job:
     identity: str
     began: float
     checkpoint_seconds: float
+    #: Where checkpoints go besides `folder`, for machines that don't share it.
+    storage: SharedStorage | None = None
 
 
 def measure_speed(loss: SharedPrefixLoss, job: Job, device: torch.device) -> float:
@@ -167,6 +170,8 @@ class Training:
                 position=self.position,
                 plan=self.plan,
             )
+            if self.job.storage is not None:
+                self.job.storage.put(self.job.folder / checkpoint.FILE, self.position.step)
         self._saved_at = time.monotonic()
 
     def valid_loss(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -22,7 +23,7 @@ from senmon.errors import DataInvalid, Problem
 from senmon.packs.manifest import RecipeSpec
 from senmon.policy.artifact import packaged_encoder
 from senmon.rendering import Renderer, prefix_digest, prefix_message
-from senmon.tuning import checkpoint, lora
+from senmon.tuning import checkpoint, lora, processes
 from senmon.tuning.budget import Plan, limits, plan_everything, plan_within
 from senmon.tuning.curve import Scalars, write_curve
 from senmon.tuning.disk import writing
@@ -32,6 +33,7 @@ from senmon.tuning.progress import OnProgress, TuneProgress, ignore
 from senmon.tuning.recipe import recipe_digest
 from senmon.tuning.rows import Row, render_rows
 from senmon.tuning.shared_prefix import SharedPrefixLoss, can_share
+from senmon.tuning.storage import SharedStorage
 from senmon.tuning.training import Job, Training, measure_speed, one_thread_is_faster
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def tune(
     checkpoint_seconds: float = 30.0,
     device: str | None = None,
     encoder: Encoder | None = None,
+    checkpoints: str | None = None,
 ) -> Candidate:
     """Tune a LoRA adapter on `dataset.split("train")`; early stopping looks at `split("valid")`.
 
@@ -77,8 +80,9 @@ def tune(
     with the same inputs after a kill it goes on where it was, on a CPU with the same weights to the bit;
     after its end it gives the same candidate at once: `out` is removed by whoever has used it. `device` None
     takes the GPU when there is one; `threads` None the faster of all and one; a resumed run keeps its
-    number. `encoder` (None: the installed one) is for packs that say `context.likely`. Under `accelerate
-    launch` all processes share the work and the main one writes.
+    number. `checkpoints` is an address of shared storage (`tuning.storage`), from which each process goes
+    on, on whatever machine. `encoder` (None: the installed one) is for packs that say `context.likely`.
+    Under `accelerate launch` all processes share the work and the main one writes.
 
     Raises DataInvalid (every unfit example), ConfigError, TuningInProgress, TuningDiverged, TuningError
     when the disk is full.
@@ -90,7 +94,7 @@ def tune(
     lock = tuning_lock(out, pack.name) if accelerator.is_main_process else nullcontext()
     with lock, _threads(threads):
         tuning = _Tuning(pack, dataset, base, out, recipe or pack.manifest.recipe, accelerator)
-        tuning.encoder = encoder
+        tuning.encoder, tuning.checkpoints = encoder, checkpoints
         tuning.report = on_progress if on_progress and accelerator.is_main_process else ignore
         tuning.choose_threads = threads is None and accelerator.device.type == "cpu"
         return tuning.run(began, resume=resume, checkpoint_seconds=checkpoint_seconds)
@@ -125,6 +129,7 @@ class _Tuning:
         self.report: OnProgress = ignore
         self.choose_threads = False
         self.encoder: Encoder | None = None
+        self.checkpoints: str | None = None
         self.policy: Policy | None = None
         #: With hints, where the pack asks for them; `dataset` stays what the pack holds.
         self.taught = dataset
@@ -146,8 +151,9 @@ class _Tuning:
             identity=self._identity(),
             began=began,
             checkpoint_seconds=checkpoint_seconds,
+            storage=self._storage(),
         )
-        saved = checkpoint.load(job.folder, job.identity) if resume else None
+        saved = self._saved(job) if resume else None
         plan = saved.plan if saved else self._plan(job, loss)
         if plan.threads and self._device == "cpu":
             torch.set_num_threads(plan.threads)
@@ -161,6 +167,27 @@ class _Tuning:
         self.report(TuneProgress("plan", training.position.step, plan.steps, note=note))
         self._train(training)
         return self._finish(training)
+
+    def _storage(self) -> SharedStorage | None:
+        if self.checkpoints is None:
+            return None
+        storage = SharedStorage(self.checkpoints, self.pack.name, self._identity())
+        if self.accelerator.is_main_process:
+            storage.prepare()
+        return storage
+
+    def _saved(self, job: Job) -> checkpoint.Checkpoint | None:
+        """The checkpoint to go on from, the same in all processes."""
+        if job.storage is not None:
+            fetched = self.out / "fetched" / str(self.accelerator.process_index)
+            saved = None
+            if job.storage.fetch(fetched / checkpoint.FILE) is not None:
+                saved = checkpoint.load(fetched, job.identity)
+            shutil.rmtree(fetched, ignore_errors=True)
+        else:
+            saved = checkpoint.load(job.folder, job.identity)
+        processes.require_same_step(self.accelerator, saved.position.step if saved else None)
+        return saved
 
     def _teach(self) -> None:
         """What each message makes likely, where the pack wants its model told so."""
