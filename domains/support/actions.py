@@ -74,6 +74,18 @@ WISH = re.compile(
     r"|how|why|who|stock|price|cost|person|human|someone|agent|complain\w*)\b"
 )
 SHORT = 8
+#: A message of nothing but these is a yes that no model need judge: `please help` and `good grief` are none.
+AGREES = (
+    r"y|yes+|yea|yeah+|yeh|yep|yup|jep|ja|si|oui|da|aye|sure|surely|ok(?:ay|ey|i)?|kk?|alright|all right"
+    r"|go (?:ahead|on|for it)|do (?:it|that|so|this)|make it so|by all means|of course|proceed|carry on"
+    r"|confirm(?:ed)?|correct|exactly|precisely|agreed|absolutely|definitely|certainly|affirmative|indeed"
+    r"|be my guest|with pleasure|works for me|sounds good|👍|✅|👌|✔"
+)
+BESIDE = (
+    r"please|pls|plz|thanks|thank you|thx|now|then|just|so|very much|a lot|thing|let'?s|that'?s|that is"
+    r"|right|fine|good|great|perfect|🙏|🙂|😊"
+)
+PLAIN = re.compile(rf"(?i)\W*(?:(?:{AGREES}|{BESIDE})(?!\w)[\s.,!:;)(-]*)+")
 #: Other words for goods, and how a thing is pointed at: `the tent`, `my old boots`, `the stove one`.
 ALSO = {"rucksack": "backpack", "torch": "headlamp", "headtorch": "headlamp"}
 POINTS = {"the", "my", "our", "those", "these", "that", "this", "both"}
@@ -390,6 +402,12 @@ def is_yes(said: str) -> bool:
     return bool(YES.search(said)) and not NO.search(said) and not UNCLEAR.search(said)
 
 
+def is_plain_yes(said: str) -> bool:
+    """A yes and nothing else, so that it may count without the model."""
+    agrees = re.search(rf"(?i)(?<!\w)(?:{AGREES})(?!\w)", said)
+    return bool(agrees and PLAIN.fullmatch(said)) and is_yes(said)
+
+
 def answer(tracker: Tracker, pending: Result) -> str:
     """What the customer said to the question of the turn before; empty when it was asked earlier."""
     said = [event.get("text") or "" for event in tracker.events if event.get("event") == "user"]
@@ -433,7 +451,7 @@ class ReadMessage(Action):
         if len(re.findall(r"[^\W\d]{2,}", text)) > SHORT or WISH.search(text):
             return None
         pending, last = tracker.get_slot("pending"), tracker.get_slot("last")
-        if pending and not numbers_in(text) and answer(tracker, pending) and is_yes(text):
+        if pending and not numbers_in(text) and answer(tracker, pending) and is_plain_yes(text):
             return {"name": "confirm", "arguments": {}}
         if not last or not answer(tracker, last):
             return None

@@ -453,6 +453,14 @@ async def test_only_a_plain_yes_is_read_as_one(pack: Pack) -> None:
         ("yes but where is A1001", None),
         ("maybe later", None),
         ("no thanks", None),
+        ("Yes, please do that! 👍", {"name": "confirm", "arguments": {}}),
+        ("please help me", None),
+        ("good grief", None),
+        ("you can get lost", None),
+        ("sure, if pigs fly", None),
+        ("great, another robot", None),
+        ("ok thanks bye", None),
+        ("please", None),
     ):
         visit = Visit(pack).says("cancel A1004")
         await visit.calls("cancel_order", order_id="A1004")
