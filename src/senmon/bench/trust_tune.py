@@ -26,7 +26,7 @@ TRIES = 3
 
 def run(effort: Effort, tell: Tell) -> Sequence[Row]:
     killed = Count(
-        "tune", "tuning, killed before a change of its files or at a any time: it can be gone on with"
+        "tune", "tuning, killed before a change of its files or at any time: it can be gone on with"
     )
     ended = Count("tune", "tunings that were killed end with the same weights, bit for bit")
     with workbench() as root:
