@@ -252,7 +252,8 @@ class CustomerAction(Action, ABC):
             number = order_number(said)
             row = next((row for row in rows if row["id"] == number), None)
             return row, {"error": "not_found", "order": {"id": number}}
-        fitting = [row for row in rows if row["status"] in self.fits]
+        named = [row for row in rows if row["id"] in numbers_in(text)]
+        fitting = named or [row for row in rows if row["status"] in self.fits]
         if len(fitting) == 1:
             return fitting[0], {}
         return None, choose(fitting or rows)

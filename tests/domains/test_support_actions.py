@@ -485,6 +485,18 @@ async def test_an_order_is_known_by_what_is_in_it(pack: Pack, said: str, number:
     assert robin.get("order", {}).get("id") != number, "of the customer's own orders only"
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"), [("1002 pls", "A1002"), ("and a 1 0 0 3", "A1003"), ("9 of 1500", "")]
+)
+async def test_a_number_that_no_argument_took_is_read_by_the_action(
+    pack: Pack, said: str, shown: str
+) -> None:
+    found = await Visit(pack).says(said).calls("order_status")
+    assert found.get("order", {}).get("id", "") == shown
+    robin = await Visit(pack, Identity(customer="robin")).says(said).calls("order_status")
+    assert robin.get("order", {}).get("id") != shown, "of the customer's own orders only"
+
+
 async def test_goods_that_are_not_pointed_at_or_are_for_sale_name_no_order(pack: Pack) -> None:
     for said in ("I found a stove elsewhere, where is my order", "do you have the stove", "where is it"):
         assert "choose" in await Visit(pack).says(said).calls("order_status"), said
