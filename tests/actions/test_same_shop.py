@@ -124,8 +124,8 @@ class Bot:
 
 
 def shown(turns: list[list[Event]]) -> list[Any]:
-    """What a client gets, and what the model was shown: all but which pack answered, what slots hold, how calls
-    are numbered, and whether a rule saved the model a round."""
+    """What a client gets, and what the model was shown: all but which pack answered, what slots hold, how
+    calls are numbered, and whether a rule saved the model a round."""
     told = []
     for events in turns:
         for event in events:

@@ -66,7 +66,7 @@ def test_customer_is_who_the_host_signed(shop: Site) -> None:
         customer_token(exp=None),
         customer_token(sub=None),
         customer_token(sub=""),
-        jwt.encode({"sub": "c-1", "aud": "local", "exp": time.time() + 60}, None, algorithm="none"),
+        jwt.encode({"sub": "c-1", "aud": "local", "exp": time.time() + 60}, "", algorithm="none"),
         jwt.encode(
             {"sub": "c-1", "aud": "local", "exp": time.time() + 60}, HOST_SECRET * 2, algorithm="HS512"
         ),

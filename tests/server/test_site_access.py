@@ -285,7 +285,7 @@ def test_customers_of_a_site(world: World) -> None:
         customer(strict, 7200),
         customer(strict, -60),
         jwt.encode(
-            {"sub": "C-1", "aud": strict.site.public_key, "exp": time.time() + 60}, None, algorithm="none"
+            {"sub": "C-1", "aud": strict.site.public_key, "exp": time.time() + 60}, "", algorithm="none"
         ),
     ]
     for token in bad:

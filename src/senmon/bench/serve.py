@@ -29,7 +29,7 @@ Progress = Callable[[str], None]
 REQUESTS, ADAPTERS, PROMPT, REPLY = 16, 8, 200, 32
 PREFIX, MESSAGE = 150, 20
 TIE = 1e-4
-#: Bursts of ours before what counts: then adapters that are asked for again and again have weights of their own.
+#: Bursts of ours before what counts: then adapters in demand have weights of their own.
 SETTLING = 6
 OURS, ONE, MIXED = "senmon", "PEFT set_adapter", "PEFT adapter_names"
 
@@ -168,7 +168,7 @@ def _measured(
         MIXED: lambda: _theirs(stage.peer.mixed_batches, asks),
     }
     for _ in range(SETTLING):
-        _ours(stage, asks)  # as in a server that has run for a while; the adapters are in memory on both sides
+        _ours(stage, asks)  # as in a server that has run for a while; both have the adapters in memory
     _theirs(stage.peer.mixed_batches, asks[:2])
     return alternating({name: ways[name] for name in systems}, repetitions)
 

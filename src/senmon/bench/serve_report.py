@@ -95,8 +95,8 @@ def lines(figures: ServeFigures, many: ManyFigures | None) -> Iterator[str]:
     yield f"`senmon bench serve`. {REQUESTS} requests over {ADAPTERS} adapters of rank 16, {PROMPT} tokens of"
     yield f"prompt, at most {REPLY} of reply, greedy; the embedded base; no prefix is kept. The programs take"
     yield "turns; median and range of the repetitions. CPU seconds count the process alone; other programs on"
-    yield "the machine disturb them less than seconds of the clock. Both have run before: adapters are in memory,"
-    yield "and ours that were asked for 2,000 tokens have weights of their own for long prompts."
+    yield "the machine disturb them less than seconds of the clock. Both have run before: adapters are in"
+    yield "memory, and ours that were asked for 2,000 tokens have weights of their own for long prompts."
     yield ""
     yield from table(HEADS, rows(figures))
     yield ""

@@ -173,7 +173,7 @@ def _compose(text: str, path: str, first_line: int) -> yaml.Node | None:
         line = first_line + (mark.line if mark else 0)
         why = " ".join(part for part in (error.context, error.problem) if part)
         raise invalid(
-            Problem(path, line, "", f"broken YAML: {why}", "correct the syntax on this line or the one before it")
+            Problem(path, line, "", f"broken YAML: {why}", "correct the syntax on this line or before")
         ) from error
     except yaml.reader.ReaderError as error:
         line = first_line + text.count("\n", 0, error.position)

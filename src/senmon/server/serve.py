@@ -53,7 +53,7 @@ def serve(
 
 def make_server(app: FastAPI, on_ready: Callable[[str], None] | None = None) -> Server:
     """A server for `app` that ends its streams before it waits for them."""
-    # A message's products are small; with threads of their own, half of a turn's time went into their waiting.
+    # A message's products are small; with threads of their own, half of a turn's time was their waiting.
     threadpool_limits(1, user_api="blas")
     config = uvicorn.Config(
         app,

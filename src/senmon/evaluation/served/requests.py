@@ -100,8 +100,8 @@ def _is(acted: Acted, wanted: Wanted, said: str) -> bool:
 
 
 def _argument(acted: Acted, name: str, wanted: Any) -> bool:
-    """The same value, or all of its words for a long one. What the action says that it took counts before what
-    it was given: it may know better (`the tent`), or have taken it from the talk before."""
+    """The same value, or all of its words for a long one. What the action says that it took counts before
+    what it was given: it may know better (`the tent`), or have taken it from the talk before."""
     taken = _taken(acted.result, name)
     mine, its = plain(acted.arguments.get(name) if taken is None else taken), plain(wanted)
     return mine == its or (its.count(" ") >= 2 and f" {its} " in f" {mine} ")
