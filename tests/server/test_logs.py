@@ -62,7 +62,7 @@ async def test_what_an_action_server_answers_is_not_logged(
     def reply(request: httpx.Request) -> httpx.Response:
         if answer is None:
             raise httpx.ConnectError(SECRET_WORDS)
-        return httpx.Response(answer[0], text=answer[1])
+        return httpx.Response(answer[0], stream=httpx.ByteStream(answer[1].encode()))
 
     server = ActionServer(httpx.MockTransport(reply))
     tracker: dict[str, Any] = {"sender_id": "s"}

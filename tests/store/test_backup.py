@@ -37,7 +37,8 @@ def spied(folder: Path) -> dict[str, str]:
         real = shutil.which(name)
         assert real is not None
         spy = folder / name
-        spy.write_text(f'#!/bin/sh\nps -eo args >>"{folder}/seen"\nexec {real} "$@"\n')
+        look = 'for each in /proc/[0-9]*/cmdline; do tr "\\0" " " <"$each"; echo; done'
+        spy.write_text(f'#!/bin/sh\n{look} >>"{folder}/seen" 2>/dev/null\nexec {real} "$@"\n')
         spy.chmod(0o755)
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
 

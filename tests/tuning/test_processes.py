@@ -43,10 +43,12 @@ from senmon.tuning.tune import tune
 from test_tune import RECIPE, dataset
 def tell(p):
     print(p.phase, p.step, p.note, flush=True)
-tune(load_pack(Path(sys.argv[2])), dataset(), base=resolve(sys.argv[3]), out=Path(sys.argv[4]), device="cpu",
+tune(load_pack(Path(sys.argv[2])), dataset(), base=resolve(sys.argv[3]), out=Path(sys.argv[4]),
      recipe=RECIPE.model_copy(update={"epochs": 2.0, "precision": "fp32"}), on_progress=tell,
      checkpoint_seconds=0, checkpoints=sys.argv[5])
 """
+
+CPU = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def start(arguments: list[str], world: int = 2) -> list[subprocess.Popen[str]]:
@@ -57,7 +59,7 @@ def start(arguments: list[str], world: int = 2) -> list[subprocess.Popen[str]]:
     return [
         subprocess.Popen(
             [sys.executable, "-c", CHILD, str(Path(__file__).parent), *arguments],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), **CPU},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -90,7 +90,8 @@ def tune(
     from accelerate import Accelerator
 
     began = time.monotonic()
-    accelerator = Accelerator(cpu=device == "cpu")
+    # Without `cpu`, processes on a machine that has no accelerator would not find each other.
+    accelerator = Accelerator(cpu=device == "cpu" or not torch.accelerator.is_available())
     lock = tuning_lock(out, pack.name) if accelerator.is_main_process else nullcontext()
     with lock, _threads(threads):
         tuning = _Tuning(pack, dataset, base, out, recipe or pack.manifest.recipe, accelerator)
