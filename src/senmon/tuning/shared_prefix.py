@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from senmon.tuning.attention import attention_of
 from senmon.tuning.batches import MicroBatch
 
 #: Logits made at a time: 2²⁴ floats are 64 MiB.
@@ -30,8 +31,11 @@ class SharedPrefixLoss(nn.Module):
         super().__init__()
         self.model = model
         self.in_bf16 = False
+        #: Whether `attention.attend` computes what the model's own attention does.
+        self.plain_attention = False
         self._logits_at_once = logits_at_once
         self._plain_head = _head_is_plain(self._causal)
+        self.plain_attention = _attention_is_plain(self)
 
     @property
     def _causal(self) -> Any:
@@ -41,7 +45,9 @@ class SharedPrefixLoss(nn.Module):
     def forward(self, batch: MicroBatch) -> Tensor:
         """float32 [S]: the loss of every target."""
         device = batch.suffix.device.type
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.in_bf16 or device == "cuda"):
+        autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=self.in_bf16 or device == "cuda")
+        ours = self.plain_attention and self.in_bf16 and device == "cpu"
+        with autocast, attention_of(self._causal, ours=ours):
             rows, width = batch.suffix.shape
             past = len(batch.prefix)
             positions = torch.arange(past, past + width, device=batch.suffix.device).expand(rows, -1)
@@ -96,6 +102,36 @@ def _head_is_plain(causal: Any) -> bool:
     hidden = getattr(causal, causal.base_model_prefix)(input_ids=ids, use_cache=False).last_hidden_state
     ours = causal.get_output_embeddings()(hidden).float()
     return torch.allclose(ours, causal(input_ids=ids, use_cache=False).logits.float(), rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+def _attention_is_plain(loss: SharedPrefixLoss) -> bool:
+    """Some models look back a window only, cap their scores or bend them otherwise."""
+    causal = loss._causal
+    if any(each not in (None, "full_attention") for each in _layer_types(causal)):
+        return False
+    ids = _probe_ids(causal)[None]
+    if ids.device.type != "cpu":
+        return False
+    theirs = causal(input_ids=ids, use_cache=False).logits.float()
+    try:
+        with attention_of(causal, ours=True):
+            ours = causal(input_ids=ids, use_cache=False).logits.float()
+    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError):
+        return False
+    exact = causal.get_input_embeddings().weight.dtype == torch.float32
+    near = 1e-3 if exact else 5e-2
+    return torch.allclose(ours, theirs, rtol=near, atol=near)
+
+
+def _layer_types(causal: Any) -> list[Any]:
+    config = causal.config.get_text_config()
+    window = (
+        "window"
+        if getattr(config, "use_sliding_window", bool(getattr(config, "sliding_window", None)))
+        else None
+    )
+    return [window, *(getattr(config, "layer_types", None) or [])]
 
 
 def _probe_ids(causal: Any, count: int = 12) -> Tensor:
