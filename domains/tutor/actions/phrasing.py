@@ -15,7 +15,14 @@ _LABEL = re.compile(
     r"^\W*(?:(?:q|question|ex|exercise|problem|no|number|nr|task)[. ]*\d{1,3} ?[a-z]?|\d{1,3} ?[a-z]|[a-z])[).:]\s+(?=[\d(√A-Za-z-])",
     _I,
 )
+_MONEY = r"[€£$]?"
+_AMOUNT = rf"{_MONEY}(\d+(?:\.\d+)?){_MONEY}(?: (?:euros?|dollars?|pounds?|kg|g|km|m|cm|litres?|l|people))?"
+_RATE = r"(\d+(?:\.\d+)?) ?(?:%|per ?cent\b)"
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(rf"\b(?:increas(?:e|ed|es|ing)|rais(?:e|ed|es|ing)) {_AMOUNT} by {_RATE}", _I), r"\1 + \2% of \1"),
+    (re.compile(rf"\b(?:decreas(?:e|ed|es|ing)|reduc(?:e|ed|es|ing)|lower(?:ed|s|ing)?) {_AMOUNT} by {_RATE}", _I), r"\1 - \2% of \1"),
+    (re.compile(rf"\badd {_RATE} (?:on ?)?to {_AMOUNT}", _I), r"\2 + \1% of \2"),
+    (re.compile(rf"\b(?:take|subtract) {_RATE} (?:off|from|away from) {_AMOUNT}", _I), r"\2 - \1% of \2"),
     (re.compile(rf"\b(?:add|sum of|sum up|plus) {_N}{_AND}{_N}", _I), r"\1 + \2"),
     (re.compile(rf"(?<![\w./+*×÷=-]){_N} and {_N} (?:added|together|summed)(?: up)?(?: together)?", _I), r"\1 + \2"),
     (re.compile(rf"\b(?:subtract|take|minus) {_N} (?:away )?from {_N}", _I), r"\2 - \1"),

@@ -116,6 +116,8 @@ def _attempt(text: str, task: _Task) -> Reading:
         spans = [span for span in spans if span.start >= corrected[-1]]
     if because := wording.AFTER_BECAUSE.search(text):
         spans = [span for span in spans if span.start < because.start()] or spans
+    if working := wording.THEN_WORKING.match(text):
+        spans = [span for span in spans if span.start < working.end()] or spans
     finals = [span for span in spans if _is_final(span, task.problem)]
     if finals and task.answers > 1:
         return _several(text, finals)
@@ -195,6 +197,8 @@ def _is_only_mentioned(text: str, span: Span, task: _Task) -> bool:
         return True
     if _bare(span) is None:
         return False
+    if span.text[0] in "+-\N{MINUS SIGN}" and wording.DID.search(before):
+        return True
     if span.text.isdecimal() and wording.LABEL_BEFORE.search(before):
         return True
     if wording.LABEL_AFTER.match(after) or wording.GIVEN_AS_TASK.search(before):

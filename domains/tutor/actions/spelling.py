@@ -13,6 +13,8 @@ _MISSPELT = {
     "forteen": "fourteen", "twelf": "twelve", "twelv": "twelve", "sevn": "seven", "seveen": "seven",
     "fiv": "five", "nin": "nine", "elevn": "eleven", "thirten": "thirteen", "nought": "zero", "qaurter": "quarter",
     "quater": "quarter", "quaters": "quarters", "thrid": "third", "haf": "half",
+    "mius": "minus", "minuss": "minus", "mnius": "minus", "negativ": "negative", "negtive": "negative",
+    "negitive": "negative", "negetive": "negative",
 }  # fmt: skip
 #: `help w/ 2/5`.
 _WITH = re.compile(r"(?<![\w)])w/ ?(?=\s|\d)", re.IGNORECASE)
@@ -66,6 +68,10 @@ _TENS = dict(zip(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eig
 #: A point that nothing stands before: `point five`.
 _BARE_POINT = re.compile(r"(?<![\w.])(?<!\w )point (?=[a-z]+\b)", re.IGNORECASE)
 _SIGNED = re.compile(r"\b(?:minus|negative|neg)\s+(?=[\d.½¼¾⅓⅔√(]|[a-z]\b)", re.IGNORECASE)
+#: `12 300`, in groups of three.
+_GROUPED = re.compile(
+    r"(?<![\w.,/+*×÷=−-])(?<![/+*×÷=−-] )([1-9]\d{0,2})((?: \d{3})+)(?![\d.,/%]|\w| ?[\d/+*×÷=])"
+)
 _COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,.])")
 _LATEX_SHORT = re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)(?!\d)")
 _ARROW = re.compile(
@@ -104,6 +110,8 @@ def respelled(message: str, letters: frozenset[str] = frozenset(), *, one: bool 
     if not one:
         text = _NUMBERED.sub(r"\1", re.sub(r"\band\b", "or", text))
     text = _WITH.sub("with ", text)
+    if one:
+        text = _GROUPED.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
     text = _TENS_AFTER_POINT.sub(lambda m: f"point {_TENS[m[1].lower()]} {m[2] or ''}".rstrip(), text)
     text = _leading_zero(text)
     text = _RECURRING.sub(_exact, text)

@@ -29,7 +29,8 @@ NAMES_ANSWER = re.compile(
 )
 LABEL_AFTER = re.compile(
     r"^(?:st|nd|rd|th)\b|^\s*(?:steps?|ways?|hints?|things?|minutes?|mins?|hours?|lines?|questions?|tries|times\b(?!\s*\d)|attempts?|problems?"
-    r"|the (?:lowest |least |common |right |new )*(?:denominator|numerator|multiple|factor)|brackets?|terms?|o'?clock|am\b|pm\b|years? old|more\b|sides|stars|days?|weeks?|pages?)\b",
+    r"|the (?:lowest |least |common |right |new )*(?:denominator|numerator|multiple|factor)|brackets?|terms?|o'?clock|am\b|pm\b|years? old|more\b|sides|stars|days?|weeks?|pages?"
+    r"|(?:on|from|off|to|at) (?:both|each|either|every))\b",
     _I,
 )
 _RESULTS = r"(?:got|get|gets|getting|gives?|giving|gave|is|it[’']?s|so|then|equals?|makes?|answer|leaves?|left|means|have|came|comes|think|result|that[’']?s)"
@@ -49,7 +50,7 @@ DENIED = re.compile(
 )
 #: `6 is wrong`, `6 doesn't work`, `6 is too big`, `6 but I don't believe it`; not `6 is wrong, so 5`, of which 5 is left.
 DENIED_AFTER = re.compile(
-    r"^\s*,?\s*(?:(?:is|was|are|seems|looks|sounds|would be|must be|has to be|feels)\s+(?:just |so |clearly |probably |obviously |definitely |also )*(?:wrong|false|incorrect|impossible|too\s+\w+|not\b(?!\s+(?:wrong|false|bad))|n[o']t\b)"
+    r"^\s*,?\s*(?:which |that )?(?:(?:is|was|are|seems|looks|sounds|would be|must be|has to be|feels)\s+(?:just |so |clearly |probably |obviously |definitely |also )*(?:wrong|false|incorrect|impossible|too\s+\w+|not\b(?!\s+(?:wrong|false|bad))|n[o']t\b)"
     r"|(?:isn[’']?t|wasn[’']?t|can[’']?t be|cannot be|can ?not be|doesn[’']?t|does not|didn[’']?t|won[’']?t)\b(?!\s+(?:it|that|wrong)\b)"
     r"|,?\s*but\s+(?:i |we )?(?:don[’']?t|do not|can[’']?t|doesn[’']?t|it[’']?s (?:wrong|not))\b)",
     _I,
@@ -69,7 +70,7 @@ REPORTED = re.compile(
 #: What was said before and is given up: counts only where nothing else is said.
 SUPERSEDED = re.compile(
     r"\b(?:thought|at first|earlier|previously|last time|before that|no longer|(?:first|before) (?:i|we) (?:got|had|said|wrote|put)"
-    r"|i (?:first )?(?:had|said|wrote|put)|my (?:first|old|last|other) (?:answer|try|guess|one))\b(?:(?!\b(?:but|now)\b)[^.!?\n,;]){0,25}$",
+    r"|i (?:first )?(?:had|said|wrote|put)|(?:wanted|was (?:going|about)) to (?:say|write|put)|my (?:first|old|last|other) (?:answer|try|guess|one))\b(?:(?!\b(?:but|now)\b)[^.!?\n,;]){0,25}$",
     _I,
 )
 CORRECTED = re.compile(
@@ -86,6 +87,14 @@ AFTER_BECAUSE = re.compile(
     r"(?:\b(?:because|becuase|becasue|cause|cuz|cus|cos|coz|bc|bcs|bcos|bcause|since|check(?:ing)?:|proof:?|as i|i know that)|[’']cause)\b",
     _I,
 )
+#: An answer, and then how it was found: `12, i did the bracket first`.
+THEN_WORKING = re.compile(
+    r"^\W*(?:it[’']?s |(?:i think|i got|i get|maybe) )?(?:[a-z] ?(?:=|is) ?)?[-−]?\d[\d./]*[\s,;.!?:(]+(?=(?:(?:i|we) (?:did|took|used|worked|multiplied|divided|added"
+    r"|subtracted|calculated)\b(?! (?:it|that)\b\W*$)|first\b))",
+    _I,
+)
+#: `i did +1`: what was done to both sides.
+DID = re.compile(r"\b(?:did|do|doing|done)\s*$", _I)
 ALTERNATIVE = re.compile(r"\b(?:or|either|between|maybe|perhaps|possibly)\b|\?", _I)
 EITHER = re.compile(r"\b(?:or|either|between)\b|\?", _I)
 UNSURE_OF = re.compile(r"\b(?:which (?:one|is|of)|not both|only one|one of (?:them|these|those))\b", _I)
