@@ -64,7 +64,17 @@ def test_a_promise_is_kept_or_not() -> None:
     assert [row[-1] for row in rows(loop((2, 5), (90, 89)))] == ["+30.0", "-1.0", "-1.0"]
     assert "cancel: +20.0 points" in loop((2, 4), (90, 90)).faults
     assert "everything else: -2.0 points" in loop((2, 9), (90, 88)).faults
+    assert "hours: -2.0 points" in loop((2, 9), (90, 88)).faults
     assert "109 of 110" in loop((2, 9), (90, 90), same=False).faults[0]
+
+
+def test_no_suite_may_pay_for_another() -> None:
+    def of(hours: int, place: int) -> list[Told]:
+        return told(hours, 20, "hours", gap=False) + told(place, 20, "place", gap=False)
+
+    suites = suites_of(of(20, 4), of(11, 20))
+    found = Loop(1, suites, 50, 40, 12, 1, 1, 0, {"tune": 1.0}, ("a", "b"))
+    assert found.rest.change > 0 and found.faults == ("hours: -45.0 points",)
 
 
 def test_a_question_that_is_routed_otherwise_is_not_compared() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from senmon.bench.loop_club import right
 from senmon.bench.loop_talk import Told
+from senmon.wilson import wilson
 
-#: Points (of 100) that each gap must gain, and that everything else may lose.
+#: Points (of 100) that each gap must gain, and that each other suite, and all of them together, may lose.
 GAIN, LOSS = 30.0, 1.0
 HEADS = ("held-out suite", "asked", "before", "after", "change")
 
@@ -59,8 +60,8 @@ class Loop:
     def faults(self) -> tuple[str, ...]:
         """What was promised and did not come; empty when all did."""
         found = [f"{one.name}: {one.change:+.1f} points" for one in self.gaps if one.change < GAIN]
-        if self.rest.change < -LOSS:
-            found.append(f"everything else: {self.rest.change:+.1f} points")
+        others = (self.rest, *(one for one in self.suites if not one.gap))
+        found += [f"{one.name}: {one.change:+.1f} points" for one in others if one.change < -LOSS]
         if self.restored < self.compared or not self.compared:
             found.append(f"after the rollback {self.restored} of {self.compared} replies are as before")
         return tuple(found)
@@ -115,12 +116,18 @@ def rows(loop: Loop) -> list[tuple[str, ...]]:
         (
             name,
             str(one.asked),
-            f"{100 * one.before / one.asked:.1f} %",
-            f"{100 * one.after / one.asked:.1f} %",
+            _share(one.before, one.asked),
+            _share(one.after, one.asked),
             f"{one.change:+.1f}",
         )
         for name, one in shown
     ]
+
+
+def _share(right_ones: int, asked: int) -> str:
+    """Per cent, with Wilson's 95 % interval."""
+    low, high = wilson(right_ones, asked)
+    return f"{100 * right_ones / asked:.1f} % ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def lines(loop: Loop) -> list[str]:

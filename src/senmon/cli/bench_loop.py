@@ -54,8 +54,8 @@ def loop(
 
     A made-up maths club is tuned and served. A policy has changed, an intent is missing and a frequent error
     of pupils is unknown. Visitors chat over HTTP, a script corrects their worst replies, `senmon improve`
-    runs by itself. Each gap's held-out suite must gain 30 points, everything else may lose one, and a
-    rollback must restore every letter. Exit 1 otherwise. About five minutes on one free core.
+    runs by itself. Each gap's held-out suite must gain 30 points, no other suite may lose more than
+    one, and a rollback must restore every letter. Exit 1 otherwise. About five minutes on one free core.
     """
     from senmon.bench.loop_report import HEADS, lines, remarks, rows
     from senmon.bench.page import put_section
