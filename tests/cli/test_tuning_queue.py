@@ -18,7 +18,10 @@ from senmon.workspace import Workspace
 CHILD = """
 import json, sys, time
 name = sys.argv[1].rsplit("/", 1)[-1]
-print(json.dumps({"event": "progress", "step": 1, "steps": 4, "eta_seconds": 65.0}), flush=True)
+def begin():
+    print(json.dumps({"event": "progress", "step": 1, "steps": 4, "eta_seconds": 65.0}), flush=True)
+if name != "slow":
+    begin()
 open(sys.argv[0] + "." + name, "a").write("x")
 if name == "dead":
     import os; os.kill(os.getpid(), 9)
@@ -27,6 +30,7 @@ if name == "broken":
     sys.exit(1)
 if name == "slow":
     try:
+        begin()
         time.sleep(60)
     except KeyboardInterrupt:
         open(sys.argv[0] + ".interrupted", "w"); sys.exit(130)
