@@ -16,14 +16,15 @@ from senmon.tuning.attention import attend, attention_of
 def theirs(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     length, known, groups = query.shape[2], key.shape[2], query.shape[1] // key.shape[1]
     seen = torch.ones(length, known, dtype=torch.bool).tril(known - length)
-    more = [each.repeat_interleave(groups, 1) for each in (key, value)]
-    return functional.scaled_dot_product_attention(query, *more, attn_mask=seen).transpose(1, 2)
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2)
 
 
-def drawn(known: int, length: int, heads: int = 4, groups: int = 1) -> list[Tensor]:
+def drawn(known: int, length: int, heads: int = 4, groups: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     torch.manual_seed(known + length)
-    shapes = [(3, heads, length, 8), *[(3, heads // groups, known, 8)] * 2]
-    return [torch.randn(shape, requires_grad=True) for shape in shapes]
+    query = torch.randn(3, heads, length, 8, requires_grad=True)
+    key = torch.randn(3, heads // groups, known, 8, requires_grad=True)
+    return query, key, torch.randn_like(key, requires_grad=True)
 
 
 @pytest.mark.parametrize("bound", [attention.MOST_KEPT, 0])
@@ -33,7 +34,7 @@ def test_output_and_gradients_are_those_of_torch(
 ) -> None:
     monkeypatch.setattr(attention, "MOST_KEPT", bound)
     given = drawn(known, length, groups=groups)
-    ours, _ = attend(nn.Module(), *given, None)  # type: ignore[arg-type]
+    ours, _ = attend(nn.Module(), *given, None)
     wanted = theirs(*given)
     assert torch.allclose(ours, wanted, atol=1e-6)
     back = torch.randn_like(wanted)
@@ -46,7 +47,7 @@ def test_output_and_gradients_are_those_of_torch(
 def test_in_bf16_it_is_as_near_as_bf16_is() -> None:
     given = drawn(40, 30)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        ours, _ = attend(nn.Module(), *given, None)  # type: ignore[arg-type]
+        ours, _ = attend(nn.Module(), *given, None)
     assert ours.dtype == torch.bfloat16
     assert torch.allclose(ours.float(), theirs(*given), atol=0.05)
 

@@ -23,6 +23,8 @@ from senmon.routing.continuation import continuation, refers_back
 
 Moves: TypeAlias = tuple[str, ...]
 Specs: TypeAlias = tuple[ActionSpec, ...]
+#: Share from which on a message that needs nothing said before it counts as clear by itself.
+CLEAR = 0.7
 #: More than so many wishes in one message are left to the model.
 MOST_PARTS = 3
 #: What opens a sentence without being a part of what it wants.
@@ -74,7 +76,7 @@ def _whole(policy: Policy, manifest: PackManifest, here: Situation, said: str) -
     follows = continuation(here.text)
     if manifest.context.alone and here.before and follows in _MAY_STAND and not _back(here.text, own):
         given = policy.probabilities(Situation(own))
-        itself = named(given)
+        itself = named(given, CLEAR)
         if len(itself) == 1 and _complete(itself[0], manifest, own, corrects=follows is not None):
             return Wish(here.text, itself, alone=True, bound=_bound(given, manifest))
     given = policy.probabilities(here)

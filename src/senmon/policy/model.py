@@ -54,10 +54,10 @@ class Policy:
         return named(self.probabilities(situation))
 
 
-def named(probabilities: dict[str, float]) -> tuple[str, ...]:
-    """The move that is told, or the two; the likeliest first."""
+def named(probabilities: dict[str, float], sure: float = SURE) -> tuple[str, ...]:
+    """The move that is told where its share is `sure`, or the two likeliest, the first one first."""
     best = sorted(probabilities.items(), key=lambda item: (-item[1], item[0]))[:2]
-    return tuple(name for name, _ in best[: 1 if best[0][1] >= SURE else 2])
+    return tuple(name for name, _ in best[: 1 if best[0][1] >= sure else 2])
 
 
 def shape(text: str) -> str:

@@ -71,8 +71,8 @@ def attend(
         output = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=scale)
         return output.transpose(1, 2), None
     q, k, v = (each.to(dtype).reshape(rows * heads, -1, each.shape[-1]) for each in (query, key, value))
-    output = CausalAttention.apply(q, k, v, scale)
-    return output.unflatten(0, (rows, heads)).transpose(1, 2), None
+    attended: Tensor = CausalAttention.apply(q, k, v, scale)  # type: ignore[no-untyped-call]
+    return attended.reshape(rows, heads, length, -1).transpose(1, 2), None
 
 
 @contextmanager
