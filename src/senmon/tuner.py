@@ -71,5 +71,12 @@ class BackgroundTuner:
             await process.wait()
 
 
+def hear_interrupts() -> None:
+    """In a child: SIGINT interrupts it, though this process may have been started with `&` by a shell that
+    makes such processes deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _lower_priority() -> None:
     os.nice(NICENESS)
+    hear_interrupts()

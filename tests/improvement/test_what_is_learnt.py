@@ -37,6 +37,7 @@ async def test_a_correction_becomes_a_line_with_its_lineage(stage: Any) -> None:
         {"role": "assistant", "content": "You have [[article.return_days]], [name]."},
     ]
     assert (line["intent"], line["split"]) == ("returns", "train")
+    assert line["rejected"] == ["No."]
     assert line["id"] in {example.id for example in load_dataset(pack).examples}
     again = await planned(pack, stage.store, hold_out=0)
     assert (again.changes, again.unchanged) == (False, 1)
@@ -51,6 +52,24 @@ async def test_a_correction_becomes_a_line_with_its_lineage(stage: Any) -> None:
     assert gone.withdrawn == (line["id"],)
     take(stage.pack, gone)
     assert not (stage.folder / DATA).exists()
+
+
+async def test_what_people_rejected_is_kept_beside_what_they_wanted(stage: Any) -> None:
+    conversation = await stage.conversation()
+    first = await stage.turn("Is there parking?", "Ask Zoe.", conversation=conversation, intent="parking")
+    await stage.thumb(first)
+    liked = await stage.turn(
+        "is there parking", "Behind the shop.", conversation=conversation, intent="parking"
+    )
+    other = await stage.turn("is there parking", "Never heard of it.", intent="parking")
+    await stage.thumb(other)
+    await stage.desk().good(liked)
+    plan = await planned(stage.pack, stage.store, hold_out=0)
+    pack = take(stage.pack, plan)
+    (line,) = lines(stage.folder, DATA)
+    assert line["rejected"] == ["Ask Zoe."], "of this conversation alone: its origin tells whose it is"
+    (example,) = [one for one in load_dataset(pack).examples if one.id == line["id"]]
+    assert example.rejected == ("Ask Zoe.",)
 
 
 async def test_what_the_exam_asks_is_not_learnt(stage: Any) -> None:

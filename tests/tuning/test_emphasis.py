@@ -30,3 +30,34 @@ def test_reviewed_lines_come_often_but_never_outweigh_the_rest(own: int, reviewe
     assert made[: len(given)] == given, "what is there stays where it is"
     assert sum(one.reviewed for one in made) == max(1, times) * reviewed
     assert sum(not one.reviewed for one in made) == own
+
+
+def asked(id: str, request: str, reply: str, *, reviewed: bool = False) -> Example:
+    said = (Message("user", request), Message("assistant", reply))
+    return Example(id, said, "talk", "train", origin="reviewed:c:r:Ann" if reviewed else "")
+
+
+def test_each_repetition_brings_what_is_asked_alike_and_answered_otherwise() -> None:
+    own = (
+        asked("far", "where do you live", "In a box."),
+        asked("near", "is one eighth plus one quarter two twelfths", "Denominators are not added."),
+        asked("twin", "is one eighth plus one quarter two twelfths then", "Denominators are not added."),
+        asked("next", "is one half a quarter", "No."),
+        asked("same", "is one eighth more than one quarter or what", "Think of a cake."),
+        *(asked(f"hi-{number}", "hi", "Hello.") for number in range(9)),
+    )
+    taught = asked("new", "is one eighth more than one quarter", "Think of a cake.", reviewed=True)
+    made = emphasised((*own, taught))
+    assert [one.id for one in made[len(own) + 1 :]] == ["new", "near", "new", "next"]
+
+
+def test_where_nothing_is_alike_the_line_is_repeated_alone() -> None:
+    own = tuple(asked(f"hi-{number}", "hi", "Hello.") for number in range(9))
+    taught = asked("new", "do you take vouchers", "Yes.", reviewed=True)
+    assert [one.id for one in emphasised((*own, taught))[10:]] == ["new", "new"]
+
+
+def test_a_word_that_all_lines_have_costs_no_more_than_a_bound() -> None:
+    own = tuple(asked(str(number), f"is number {number} prime", "No.") for number in range(5_000))
+    taught = tuple(asked(f"r{n}", f"is number x{n} prime", "Yes.", reviewed=True) for n in range(200))
+    assert len(emphasised((*own, *taught))) == len(own) + 200 * (1 + 2 + 1), "one contrast: one other reply"

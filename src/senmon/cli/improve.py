@@ -34,6 +34,13 @@ Retire = Annotated[
         "--retire", help="Take out lines of the pack that teach a reply which was corrected three times."
     ),
 ]
+Prefer = Annotated[
+    bool,
+    typer.Option(
+        "--prefer",
+        help="Learn from the rejected replies too (DPO, after the tuning); needs senmon[preference].",
+    ),
+]
 Watch = Annotated[
     bool,
     typer.Option(
@@ -55,6 +62,7 @@ def improve(
     canary: Canary = 0,
     promote: Annotated[bool, typer.Option(help="Serve the adapter when it passes.")] = True,
     retire: Retire = False,
+    prefer: Prefer = False,
     again: Annotated[
         bool, typer.Option("--again", help="Tune although nothing new was decided, after a change of recipe.")
     ] = False,
@@ -81,7 +89,8 @@ def improve(
     """
     from senmon.cli.improve_session import Wish, improved
 
-    settings = [*(set or ()), *([f"recipe.budget={budget}"] if budget else ())]
+    settings = [*(["recipe.preference.epochs=3"] if prefer else ()), *(set or ())]
+    settings += [f"recipe.budget={budget}"] if budget else []
     chosen = (dry_run, watch, turns, promote, again, hold_out, full, json, retire, canary, sample)
     wish = Wish(pack, tuple(settings), *chosen)
     if not asyncio.run(improved(Settings.load(), wish)):

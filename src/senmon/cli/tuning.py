@@ -55,7 +55,7 @@ def tune(
     on: Annotated[
         Place,
         typer.Option(
-            help="`here`, or `ray`: the cluster of RAY_ADDRESS, else one on this machine (not proven yet)."
+            help="`here`, or `ray`: the cluster of RAY_ADDRESS, else one here (docs/distributed.md)."
         ),
     ] = Place.HERE,
     workers: Annotated[

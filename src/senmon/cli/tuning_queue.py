@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from senmon.cli.output import console, emit_line, errors
+from senmon.tuner import hear_interrupts
 
 if TYPE_CHECKING:
     from senmon.workspace import Workspace
@@ -109,7 +110,7 @@ class Queue:
         child = await asyncio.create_subprocess_exec(
             *self.command, entry.pack, "--json", *self._options,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=self._environment, limit=LINE_BYTES, start_new_session=True,
+            env=self._environment, limit=LINE_BYTES, start_new_session=True, preexec_fn=hear_interrupts,
         )  # fmt: skip
         self._children.add(child)
         try:

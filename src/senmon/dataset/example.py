@@ -20,7 +20,8 @@ REVIEWED = "reviewed"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A conversation to learn from. It has no system message; `source` is `file:line`."""
+    """A conversation to learn from. It has no system message; `source` is `file:line`. `rejected` are replies
+    that people did not want in place of the last one."""
 
     id: str
     messages: tuple[Message, ...]
@@ -30,6 +31,7 @@ class Example:
     licence: str = ""
     origin: str = ""
     tags: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
     @property
     def request(self) -> str:
@@ -50,7 +52,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over messages, intents, splits and tags; ids, sources and licences are left out."""
+        """sha256 over messages, intents, splits, tags and rejected replies, no ids, sources, licences."""
         total = hashlib.sha256()
         for example in self.examples:
             total.update(_canonical(example) + b"\n")
@@ -75,5 +77,7 @@ def content_key(messages: tuple[Message, ...], intent: str) -> str:
 
 
 def _canonical(example: Example) -> bytes:
-    value = [content_key(example.messages, example.intent), example.split, list(example.tags)]
+    value: list[object] = [content_key(example.messages, example.intent), example.split, list(example.tags)]
+    if example.rejected:
+        value.append(list(example.rejected))
     return json.dumps(value, ensure_ascii=False).encode()

@@ -87,6 +87,7 @@ def _examples(records: Sequence[Record], valid_percent: int) -> tuple[Example, .
                 licence=record.licence,
                 origin=record.origin,
                 tags=record.tags,
+                rejected=record.rejected,
             )
         )
     return tuple(examples)

@@ -11,8 +11,10 @@ from senmon.dataset.example import SPLITS
 from senmon.dataset.talk import read_messages
 from senmon.messages import Message
 
-FIELDS = ("messages", "intent", "id", "split", "licence", "origin", "tags")
+FIELDS = ("messages", "intent", "id", "split", "licence", "origin", "tags", "rejected")
 MAX_LABEL = 80
+#: Rejected replies of one line.
+MOST_REJECTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Record:
     origin: str
     tags: tuple[str, ...]
     source: str
+    rejected: tuple[str, ...] = ()
 
 
 def read_record(data: Mapping[str, Any], rules: PackRules, source: str) -> Record | tuple[Fault, ...]:
@@ -44,6 +47,7 @@ def read_record(data: Mapping[str, Any], rules: PackRules, source: str) -> Recor
         origin=data.get("origin") or "",
         tags=tuple(data.get("tags") or ()),
         source=source,
+        rejected=tuple(data.get("rejected") or ()),
     )
 
 
@@ -64,3 +68,17 @@ def _field_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     tags = data.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         yield "tags", "is not a list of texts", 'write ["tag"]'
+    yield from _rejected_faults(data)
+
+
+def _rejected_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    rejected = data.get("rejected", [])
+    if not isinstance(rejected, list) or not all(isinstance(one, str) and one.strip() for one in rejected):
+        yield "rejected", "is not a list of replies", 'write ["a reply that nobody wanted"]'
+        return
+    if len(rejected) > MOST_REJECTED:
+        yield "rejected", f"has more than {MOST_REJECTED} replies", "keep the most frequent ones"
+    messages = data.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if isinstance(last, dict) and last.get("content") in rejected:
+        yield "rejected", "holds the reply that is to be learnt", "take it out"

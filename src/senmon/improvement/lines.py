@@ -10,6 +10,8 @@ from typing import Any
 
 from senmon.dataset.call_rules import PackRules
 from senmon.dataset.example import REVIEWED
+from senmon.dataset.normal_form import normalised
+from senmon.dataset.record import MOST_REJECTED
 from senmon.dataset.talk import read_messages
 from senmon.errors import ConfigError
 from senmon.evaluation.scoring import context_of
@@ -72,7 +74,32 @@ def data_line(pack: Pack, talk: Talk, review: Review, *, split: str) -> Line:
         "messages": messages,
         "origin": origin_of(review, talk.owner.id),
     }
+    if rejected := _rejected(pack, talk, review, mask, messages):
+        record["rejected"] = rejected
     return Line(review, record)
+
+
+def _rejected(pack: Pack, talk: Talk, review: Review, mask: Mask, messages: Sequence[Record]) -> list[str]:
+    """What people did not want in place of the last reply: what a correction replaced, and what got a thumb
+    down when the same was asked before in this conversation. All of it is of one conversation, so that the
+    line's origin tells whose it is."""
+    wanted, facts = str(messages[-1]["content"]), _facts(pack, messages[:-1])
+    turn, said = talk.turn(review.run), []
+    if review.kind == "correct" and "call" not in review.data:
+        said.append(turn)
+    request = normalised(turn.exchange.text)
+    said += [
+        each
+        for each in talk.before(review.run)
+        if normalised(each.exchange.text) == request
+        and any(one.rating == "down" for one in each.exchange.feedback)
+    ]
+    replies = [
+        referenced(mask.text(each.messages[-1].content), facts).strip()
+        for each in said
+        if each.owner == pack.name and _ends_well(each)
+    ]
+    return [one for one in dict.fromkeys(replies) if one and one != wanted][:MOST_REJECTED]
 
 
 def suite_line(pack: Pack, talk: Talk, review: Review) -> Line:

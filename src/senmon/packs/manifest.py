@@ -151,6 +151,24 @@ class Lora(Strict):
     )
 
 
+class Preference(Strict):
+    """Learning from replies that people rejected, after the tuning."""
+
+    epochs: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        description="Passes over the pairs of replies, rejected and written instead; 0: none. Needs TRL.",
+    )
+    beta: float = Field(
+        0.1, gt=0, description="DPO's beta: the greater, the nearer the adapter stays to what was tuned."
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate (AdamW, linear decay).")
+    imitation: float = Field(
+        1.0, ge=0, description="Weight of the better reply's own likelihood beside DPO's loss."
+    )
+
+
 class RecipeSpec(Strict):
     """How to tune."""
 
@@ -184,6 +202,7 @@ class RecipeSpec(Strict):
     )
     evaluations: int = Field(6, ge=1, description="Evaluations per run.")
     seed: int = Field(0, ge=0, description="Seed of sampling, order and initialisation.")
+    preference: Preference = Field(Preference(), description="Learning from rejected replies (DPO).")
 
 
 class Gate(Strict):

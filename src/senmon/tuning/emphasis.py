@@ -1,15 +1,26 @@
-"""What reviewers corrected weighs more than a line of the pack's own: it is few, and known to be needed."""
+"""What reviewers corrected weighs more than a line of the pack's own: it is few, and known to be needed.
+
+Alone that would teach the model to answer so whatever looks alike: each repetition brings a line of the
+pack's own along that asks something near and answers otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from senmon.dataset.likeness import overlap, words_of
 
 if TYPE_CHECKING:
     from senmon.dataset.example import Example
 
 #: A reviewed line is learnt so often in each epoch, as long as all of them are no more than the rest.
 TIMES = 3
+#: Requests with less in common (Jaccard similarity of their words) are not taken for each other.
+NEAR = 0.15
+#: Own lines that share a word with a request and are compared with it, those with rare words first.
+COMPARED = 400
 
 
 def repetitions(examples: Sequence[Example]) -> int:
@@ -19,6 +30,63 @@ def repetitions(examples: Sequence[Example]) -> int:
 
 
 def emphasised(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """The examples, with the reviewed ones repeated."""
+    """The examples; then the reviewed ones repeated, each repetition followed by its contrast: the nearest
+    line that was not taken for this request yet, when there is one."""
     times = repetitions(examples)
-    return (*examples, *(one for _ in range(times - 1) for one in examples if one.reviewed))
+    if times < 2:
+        return tuple(examples)
+    reviewed = [one for one in examples if one.reviewed]
+    contrasts = _Contrasts([one for one in examples if not one.reviewed])
+    near = [contrasts.of(one, times - 1) for one in reviewed]
+    more: list[Example] = []
+    for turn in range(times - 1):
+        for one, others in zip(reviewed, near, strict=True):
+            more += [one, *others[turn : turn + 1]]
+    return (*examples, *more)
+
+
+class _Contrasts:
+    """Own lines by the words of their last request."""
+
+    def __init__(self, own: Sequence[Example]) -> None:
+        self._own = own
+        self._words = [words_of(_asked(one)) for one in own]
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for place, words in enumerate(self._words):
+            for word in words:
+                self._places[word].append(place)
+
+    def of(self, reviewed: Example, count: int) -> list[Example]:
+        """The nearest that answer otherwise, the nearest first; of several with one reply the nearest."""
+        words, reply = words_of(_asked(reviewed)), _answered(reviewed)
+        ranked = sorted(
+            ((-overlap(words, self._words[place]), place) for place in self._sharing(words)),
+        )
+        found: dict[str, Example] = {}
+        for likeness, place in ranked:
+            other = _answered(self._own[place])
+            if -likeness < NEAR or len(found) == count:
+                break
+            if other != reply:
+                found.setdefault(other, self._own[place])
+        return list(found.values())
+
+    def _sharing(self, words: frozenset[str]) -> Iterator[int]:
+        """Places of lines that share a word, those of rare words first, `COMPARED` at most."""
+        seen: Counter[int] = Counter()
+        for word in sorted(words, key=lambda one: (len(self._places.get(one, ())), one)):
+            for place in self._places.get(word, ()):
+                seen[place] += 1
+                if len(seen) >= COMPARED:
+                    return iter(seen)
+        return iter(seen)
+
+
+def _asked(example: Example) -> str:
+    return next((one.content for one in reversed(example.messages) if one.role == "user"), "")
+
+
+def _answered(example: Example) -> str:
+    last = example.messages[-1]
+    calls = "; ".join(f"{one.name} {one.arguments}" for one in last.tool_calls)
+    return f"{last.content.strip()}{calls}"

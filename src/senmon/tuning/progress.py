@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["load", "measure", "plan", "train", "evaluate", "save", "done"]
+Phase = Literal["load", "measure", "plan", "train", "evaluate", "prefer", "save", "done"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from senmon.adapters.durable import canonical_json
 from senmon.bases.arithmetic import bf16_pays
 from senmon.bases.catalog import BaseFiles, load_model, load_tokenizer
 from senmon.dataset.hinting import learn
-from senmon.errors import DataInvalid, Problem
+from senmon.errors import ConfigError, DataInvalid, Problem
 from senmon.packs.manifest import RecipeSpec
 from senmon.policy.artifact import packaged_encoder
 from senmon.rendering import Renderer, prefix_digest, prefix_message
@@ -29,6 +30,7 @@ from senmon.tuning.curve import Scalars, write_curve
 from senmon.tuning.disk import writing
 from senmon.tuning.emphasis import emphasised, repetitions
 from senmon.tuning.lock import tuning_lock
+from senmon.tuning.preference import Pair, pairs_of, prefer, require_trl
 from senmon.tuning.progress import OnProgress, TuneProgress, ignore
 from senmon.tuning.recipe import recipe_digest
 from senmon.tuning.rows import Row, render_rows
@@ -142,6 +144,7 @@ class _Tuning:
         loss = self._load()
         share = can_share(loss)
         rows, valid = self._rows("train", loss, share), self._rows("valid", loss, share)
+        self._pairs  # noqa: B018 - what stands in their way is told before the tuning
         job = Job(
             rows=rows,
             valid=valid,
@@ -230,6 +233,7 @@ class _Tuning:
         }
         if times := repetitions(self.dataset.split("train")):
             inputs["reviewed"] = times
+            inputs["contrasts"] = True
         if self.policy is not None:
             inputs["likely"] = self.policy.encoder.digest
         return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
@@ -280,8 +284,9 @@ class _Tuning:
         self.report(TuneProgress("save", position.step, training.plan.steps))
         if training.best:
             lora.restore(training.loss, training.best)
+        preferred = self._prefer(training)
         lora.round_to_stored(training.loss)
-        metrics = self._metrics(training)
+        metrics = {**self._metrics(training), **preferred}
         card = self._card(training.plan, metrics)
         path = self.out / "adapter"
         if self.accelerator.is_main_process:
@@ -291,6 +296,53 @@ class _Tuning:
         valid, steps = metrics.get("valid_loss"), training.plan.steps
         self.report(TuneProgress("done", position.step, steps, valid_loss=valid, note=str(path)))
         return Candidate(path, card, metrics, training.plan.note, self.out / "curve.png")
+
+    def _prefer(self, training: Training) -> dict[str, float]:
+        """Learn from rejected replies, where the recipe says so. A run that was killed in it begins it again,
+        from the same weights."""
+        wish, pairs = self.recipe.preference, self._pairs
+        if not (wish.epochs and pairs):
+            return {}
+        self.report(TuneProgress("prefer", note=f"{len(pairs)} pairs of replies"))
+
+        def step(number: int, steps: int, loss: float | None) -> None:
+            self.report(TuneProgress("prefer", number, steps, loss=loss))
+
+        found = prefer(
+            training.loss,
+            pairs,
+            load_tokenizer(self.base),
+            wish,
+            seed=self.recipe.seed,
+            device=self.accelerator.device,
+            on_step=step,
+        )
+        told = {"pairs": found.pairs, "preferred_before": found.before, "preferred_after": found.after}
+        note = (
+            f"better reply likelier in {found.before:.0%} of {found.pairs} pairs, then in {found.after:.0%}"
+        )
+        if found.left_out:
+            note += f"; {found.left_out} pairs hold what reads like control tokens and are left out"
+        self.report(TuneProgress("prefer", note=note))
+        return {name: float(value) for name, value in told.items()}
+
+    @cached_property
+    def _pairs(self) -> tuple[Pair, ...]:
+        """The pairs of the training split; none when the recipe does not ask for them. Raises ConfigError."""
+        if not self.recipe.preference.epochs:
+            return ()
+        require_trl()
+        if self.accelerator.num_processes > 1:
+            raise ConfigError(
+                "recipe.preference is learnt by one process",
+                remedy="tune without --workers, or set recipe.preference.epochs to 0",
+            )
+        return pairs_of(
+            self.renderer,
+            prefix_message(self.pack),
+            self.taught.split("train"),
+            max_tokens=self.recipe.max_tokens,
+        )
 
     def _write(self, path: Path, training: Training, card: AdapterCard) -> None:
         curve = write_curve(self.out, training.position, title=f"{self.pack.manifest.title}: tuning loss")
