@@ -37,7 +37,7 @@ def asked(id: str, request: str, reply: str, *, reviewed: bool = False) -> Examp
     return Example(id, said, "talk", "train", origin="reviewed:c:r:Ann" if reviewed else "")
 
 
-def test_each_repetition_brings_what_is_asked_alike_and_answered_otherwise() -> None:
+def test_each_time_that_it_is_learnt_it_brings_what_is_asked_alike_and_answered_otherwise() -> None:
     own = (
         asked("far", "where do you live", "In a box."),
         asked("near", "is one eighth plus one quarter two twelfths", "Denominators are not added."),
@@ -48,7 +48,7 @@ def test_each_repetition_brings_what_is_asked_alike_and_answered_otherwise() -> 
     )
     taught = asked("new", "is one eighth more than one quarter", "Think of a cake.", reviewed=True)
     made = emphasised((*own, taught))
-    assert [one.id for one in made[len(own) + 1 :]] == ["new", "near", "new", "next"]
+    assert [one.id for one in made[len(own) + 1 :]] == ["new", "new", "near", "next", "twin"]
 
 
 def test_where_nothing_is_alike_the_line_is_repeated_alone() -> None:
@@ -60,4 +60,6 @@ def test_where_nothing_is_alike_the_line_is_repeated_alone() -> None:
 def test_a_word_that_all_lines_have_costs_no_more_than_a_bound() -> None:
     own = tuple(asked(str(number), f"is number {number} prime", "No.") for number in range(5_000))
     taught = tuple(asked(f"r{n}", f"is number x{n} prime", "Yes.", reviewed=True) for n in range(200))
-    assert len(emphasised((*own, *taught))) == len(own) + 200 * (1 + 2 + 1), "one contrast: one other reply"
+    made = emphasised((*own, *taught))
+    brought = made[len(own) + 200 * 3 :]
+    assert len({one.id for one in brought}) == len(brought) <= 600, "none is brought twice"

@@ -30,46 +30,50 @@ def repetitions(examples: Sequence[Example]) -> int:
 
 
 def emphasised(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """The examples; then the reviewed ones repeated, each repetition followed by its contrast: the nearest
-    line that was not taken for this request yet, when there is one."""
+    """The examples, each reviewed one repeated, and once more for each time that it is learnt its contrast:
+    the nearest line of the pack's own that answers otherwise and was not taken yet, when there is one."""
     times = repetitions(examples)
     if times < 2:
         return tuple(examples)
     reviewed = [one for one in examples if one.reviewed]
     contrasts = _Contrasts([one for one in examples if not one.reviewed])
-    near = [contrasts.of(one, times - 1) for one in reviewed]
-    more: list[Example] = []
-    for turn in range(times - 1):
-        for one, others in zip(reviewed, near, strict=True):
-            more += [one, *others[turn : turn + 1]]
+    more = [one for _ in range(times - 1) for one in reviewed]
+    more += [other for _ in range(times) for one in reviewed for other in contrasts.take(one)]
     return (*examples, *more)
 
 
 class _Contrasts:
-    """Own lines by the words of their last request."""
+    """Own lines by the words of their last request, each to be taken once."""
 
     def __init__(self, own: Sequence[Example]) -> None:
         self._own = own
         self._words = [words_of(_asked(one)) for one in own]
+        self._taken: set[int] = set()
+        self._ranked: dict[str, Iterator[int]] = {}
         self._places: dict[str, list[int]] = defaultdict(list)
         for place, words in enumerate(self._words):
             for word in words:
                 self._places[word].append(place)
 
-    def of(self, reviewed: Example, count: int) -> list[Example]:
-        """The nearest that answer otherwise, the nearest first; of several with one reply the nearest."""
+    def take(self, reviewed: Example) -> Iterator[Example]:
+        """The nearest that is left, or nothing."""
+        ranked = self._ranked.setdefault(reviewed.id, self._near(reviewed))
+        place = next((one for one in ranked if one not in self._taken), None)
+        if place is not None:
+            self._taken.add(place)
+            yield self._own[place]
+
+    def _near(self, reviewed: Example) -> Iterator[int]:
+        """Places of those that answer otherwise, the nearest first."""
         words, reply = words_of(_asked(reviewed)), _answered(reviewed)
-        ranked = sorted(
-            ((-overlap(words, self._words[place]), place) for place in self._sharing(words)),
+        ranked = sorted((-overlap(words, self._words[place]), place) for place in self._sharing(words))
+        return iter(
+            [
+                place
+                for likeness, place in ranked
+                if -likeness >= NEAR and _answered(self._own[place]) != reply
+            ]
         )
-        found: dict[str, Example] = {}
-        for likeness, place in ranked:
-            other = _answered(self._own[place])
-            if -likeness < NEAR or len(found) == count:
-                break
-            if other != reply:
-                found.setdefault(other, self._own[place])
-        return list(found.values())
 
     def _sharing(self, words: frozenset[str]) -> Iterator[int]:
         """Places of lines that share a word, those of rare words first, `COMPARED` at most."""
