@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from senmon.bench.killing import forked
@@ -27,6 +30,8 @@ ROOM = 512 * 2**20
 REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 #: Seconds for all points of one kind together.
 PATIENCE = 3600
+#: Times that a disk is made read-only before that is given up, half a second apart.
+TRIES = 10
 
 
 class Disk:
@@ -63,6 +68,13 @@ class Disk:
         self._again(f"size={ROOM}")
 
     def read_only(self) -> None:
+        """Refused by the system as long as a file is open for writing: what was refused before may have left
+        one to the collector."""
+        for _ in range(TRIES):
+            gc.collect()
+            with suppress(ConfigError):
+                return self._again(f"size={ROOM}", _READ_ONLY)
+            time.sleep(0.5)
         self._again(f"size={ROOM}", _READ_ONLY)
 
     def clear(self) -> None:

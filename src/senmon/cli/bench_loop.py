@@ -44,6 +44,10 @@ def loop(
     examples: Annotated[int, typer.Option(min=4, max=60, help="Examples of an intent in the pack.")] = 24,
     held_out: Annotated[int, typer.Option(min=4, max=60, help="Questions of each held-out suite.")] = 20,
     epochs: Annotated[float, typer.Option(min=0.5, help="Passes over the data.")] = 4.0,
+    prefer: Annotated[
+        bool,
+        typer.Option("--prefer", help="Improve from rejected replies too (DPO, by TRL)."),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(help="Folder in which all of it stays; an adapter there is used again.")
     ] = None,
@@ -60,7 +64,7 @@ def loop(
     from senmon.bench.loop_report import HEADS, lines, remarks, rows
     from senmon.bench.page import put_section
 
-    wish = Wish(seed, corrections, examples, held_out, epochs)
+    wish = Wish(seed, corrections, examples, held_out, epochs, prefer)
     with _folder(keep) as folder:
         found = asyncio.run(Rig(folder, wish).run())
     table = Table(*HEADS, title="The loop")
@@ -86,6 +90,7 @@ class Wish:
     examples: int
     held_out: int
     epochs: float
+    prefer: bool = False
 
 
 @contextlib.contextmanager
@@ -158,7 +163,14 @@ class Rig:
 
     def _improve(self, name: str) -> tuple[dict[str, Any], str]:
         told = self._command(
-            "improve", name, "--json", "--retire", "--hold-out", str(HOLD_OUT), *self._recipe()
+            "improve",
+            name,
+            "--json",
+            "--retire",
+            "--hold-out",
+            str(HOLD_OUT),
+            *self._recipe(),
+            *(["--prefer"] if self.wish.prefer else []),
         )
         plan = next(one for one in told if one.get("event") == "plan")
         result = next(one["improvement"] for one in told if one.get("event") == "result")
