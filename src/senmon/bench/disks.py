@@ -14,7 +14,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from senmon.bench.killing import forked
@@ -70,12 +69,16 @@ class Disk:
     def read_only(self) -> None:
         """Refused by the system as long as a file is open for writing: what was refused before may have left
         one to the collector."""
-        for _ in range(TRIES):
+        for left in reversed(range(TRIES)):
             gc.collect()
-            with suppress(ConfigError):
-                return self._again(f"size={ROOM}", _READ_ONLY)
-            time.sleep(0.5)
-        self._again(f"size={ROOM}", _READ_ONLY)
+            try:
+                self._again(f"size={ROOM}", _READ_ONLY)
+            except ConfigError:
+                if not left:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
 
     def clear(self) -> None:
         self.room()
