@@ -28,8 +28,8 @@ SAMPLES, BLOCKS = 120, 8
 T = 2.447
 #: A conversation is so many messages long at most; of so many messages one is left half-way.
 LENGTH, LEFT = 6, 10
-#: Conversations at once before anything is watched.
-WARM = 24
+#: Conversations at once before anything is watched: enough to fill the cache of prefixes.
+WARM = 64
 #: Seconds until everything that was begun has ended and what was kept open is closed.
 REST = 12.0
 ASKED = (
