@@ -42,8 +42,8 @@ class Person:
         self.client: httpx.Client = client_of(site.url)
         self.url = site.url
 
-    def sign_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
-        return self.post("/console/sign-in", page="/console/sign-in", name=name, password=password)
+    def sign_in(self, name: str, password: str = PASSWORD, **more: str) -> httpx.Response:
+        return self.post("/console/sign-in", page="/console/sign-in", name=name, password=password, **more)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(path, headers=headers)

@@ -151,8 +151,25 @@ def test_guessing_is_slowed_down(site: Site) -> None:
     codes = [guesser.sign_in("guessed", "wrong wrong wrong").status_code for _ in range(PAIR + 1)]
     assert codes == [401] * PAIR + [429]
     late = guesser.sign_in("guessed")
-    assert late.status_code == 429 and int(late.headers.get("retry-after", "1")) > 0
+    assert late.status_code == 429 and int(late.headers["retry-after"]) > 0
     assert "senmon_console" not in guesser.client.cookies
+
+
+@pytest.mark.parametrize(
+    ("wanted", "led"),
+    [
+        ("/console/audit?name=ann", "/console/audit?name=ann"),
+        ("/console/../v1/models", "/console"),
+        ("/console/%2e%2e/v1/models", "/console"),
+        ("//evil.example", "/console"),
+        ("https://evil.example/console", "/console"),
+        ("/console@evil.example", "/console"),
+    ],
+)
+def test_a_sign_in_leads_nowhere_but_into_the_console(site: Site, wanted: str, led: str) -> None:
+    make_staff(site, "wanderer", "owner")
+    answer = Person(site).sign_in("wanderer", next=wanted)
+    assert (answer.status_code, answer.headers["location"]) == (303, led)
 
 
 def test_waits_grow_and_are_forgotten() -> None:

@@ -25,13 +25,15 @@ from senmon.server.console.session import (
     server_of,
     signed_in,
 )
+from senmon.server.errors import retry_after
 from senmon.server.files import FolderFiles
 from senmon.server.services import address_of
 from senmon.store.staff import Staff
 
 router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 _files = FolderFiles(STATIC)
-_PLACE = re.compile(r"/console(?:/[\w.~%-]+)*(?:\?[\w=&%.~+-]*)?")
+#: Where somebody wanted to go: a page of the console, with no way out of it.
+_PLACE = re.compile(r"/console(?:/(?!\.)[\w.~-]+)*(?:\?[\w=&%.~+-]*)?")
 Token = Annotated[str, Path(pattern=r"^[\w-]{20,100}$")]
 
 
@@ -185,4 +187,6 @@ def _with_visit(request: Request, template: str, *, error: SenmonError | None, *
         put_cookie(request, answer, VISIT, visit)
     if error is not None:
         answer.status_code = page_status(error)
+        if (wait := retry_after(error)) is not None:
+            answer.headers["Retry-After"] = str(max(1, round(wait)))
     return answer
