@@ -48,10 +48,11 @@ def pack(pack_folder: Callable[..., Path]) -> Pack:
 
 
 def test_what_was_rejected_becomes_less_likely_than_what_was_wanted(
-    pack: Pack, tiny_base: BaseFiles, tmp_path: Path
+    pack: Pack, tiny_base: BaseFiles, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     told: list[TuneProgress] = []
     found = tune(pack, dataset(), base=tiny_base, out=tmp_path / "a", recipe=WISH, on_progress=told.append)
+    assert capfd.readouterr().out == "", "JSON lines of a command go there"
     assert found.metrics["pairs"] == len(COLOURS)
     assert found.metrics["preferred_after"] == 1.0
     assert found.metrics["preferred_before"] < 1.0, "the tuning alone has learnt it: this test shows nothing"

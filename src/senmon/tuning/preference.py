@@ -130,6 +130,7 @@ def _run(
     on_step: OnStep,
 ) -> None:
     from datasets import Dataset as Rows
+    from transformers import PrinterCallback
     from trl import DPOConfig, DPOTrainer
 
     config = DPOConfig(
@@ -162,6 +163,7 @@ def _run(
             processing_class=tokenizer,
             callbacks=[_callback(on_step)],
         )
+        trainer.remove_callback(PrinterCallback)  # stdout is for who reads it
         trainer.train()
     finally:
         if REFERENCE in model.peft_config:
