@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from invented_orders import FITS, Customer, address, any_status, confirmed
-from order_talk import denied, picked, typed
-from seeds import CHANGES, REPLIES, Draw, Message, NotSaidError, Talk, said
+from order_talk import denied, looked_up, picked, typed
+from seeds import CHANGES, ORDERS, REPLIES, Draw, Message, NotSaidError, Talk, said
 from surface import surface
 from turns import asks, called, off_topic, says, small_talk, worded
 
@@ -133,6 +133,24 @@ def without_id(template: str, action: str) -> Draw:
     return draw
 
 
+def of_it(template: str, action: str) -> Draw:
+    """Asked of the order that was just told about, without naming it again."""
+
+    def draw(rng: Random) -> Talk:
+        customer = Customer(rng, a_status(rng, action), any_status(rng))
+        number = customer.orders[0]["id"]
+        opening = rng.choice(ORDERS["with_id"])
+        messages = looked_up(rng, typed(rng, opening, number), opening, customer, number)
+        where = address(rng) if "{address}" in template else ""
+        text = surface(rng, template).replace("{address}", where)
+        arguments = {"order_id": number} | ({"address": heard(text, where)} if where else {})
+        result = customer.result(action, number, where)
+        messages += [*asks(rng, template, text), *told(rng, action, arguments, result, False)]
+        return opening, "order_status", [*messages, *answered(rng, customer, action, result)]
+
+    return draw
+
+
 def the_other(template: str, action: str) -> Draw:
     """`No, the other one`, where two orders are known from a list."""
 
@@ -163,5 +181,6 @@ def change_draws() -> Iterator[tuple[Draw, int]]:
             yield without_id(each, action), 2
         for each in CHANGES.get(f"{name}_with_id", [])[::4]:
             yield denied(each, action, name), 1
+        yield from ((of_it(each, action), 4) for each in CHANGES[f"after_{name}"])
     for action in ("cancel_order", "start_return"):
         yield from ((the_other(each, action), 1) for each in CHANGES[f"{NAMES[action]}_without_id"][::2])
