@@ -56,6 +56,7 @@ def test_what_was_rejected_becomes_less_likely_than_what_was_wanted(
     assert found.metrics["pairs"] == len(COLOURS)
     assert found.metrics["preferred_after"] == 1.0
     assert found.metrics["preferred_before"] < 1.0, "the tuning alone has learnt it: this test shows nothing"
+    assert found.metrics["pairs_learnt"] == round(len(COLOURS) * (1 - found.metrics["preferred_before"]))
     assert found.card.recipe["preference"]["epochs"] == 8
     steps = [one for one in told if one.phase == "prefer" and one.step]
     assert steps and steps[-1].step == steps[-1].steps and steps[-1].loss is not None

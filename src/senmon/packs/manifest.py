@@ -163,7 +163,7 @@ class Preference(Strict):
     beta: float = Field(
         0.1, gt=0, description="DPO's beta: the greater, the nearer the adapter stays to what was tuned."
     )
-    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate (AdamW, linear decay).")
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate (AdamW, linear decay).")
     imitation: float = Field(
         1.0, ge=0, description="Weight of the better reply's own likelihood beside DPO's loss."
     )

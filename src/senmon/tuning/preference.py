@@ -2,7 +2,9 @@
 
 Direct preference optimisation (Rafailov et al. 2023) by TRL's DPOTrainer, from the adapter as it was tuned so
 far: a frozen copy of it is the reference. The better reply's own likelihood has a weight beside it, since
-with few pairs both replies could become improbable together.
+with few pairs both replies could become improbable together. Only pairs that the adapter still has in the
+wrong order are learnt: pushing the others farther apart teaches nothing and unlearns what looks alike
+(docs/improve.md has the figures).
 """
 
 from __future__ import annotations
@@ -51,9 +53,11 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class Preferred:
     """What came of it: shares of the pairs whose better reply the model held for likelier (by the sum of its
-    tokens' log-probabilities), before and after. `left_out` pairs could not be given to TRL."""
+    tokens' log-probabilities), before and after. `learnt` pairs were in the wrong order before; `left_out`
+    pairs could not be given to TRL."""
 
     pairs: int
+    learnt: int
     before: float
     after: float
     left_out: int
@@ -97,15 +101,15 @@ def prefer(
     CPU. Raises ConfigError when TRL is missing."""
     require_trl()
     rows, left_out = _rows(pairs, tokenizer)
-    kept = [pair for pair, row in zip(pairs, rows, strict=True) if row is not None]
-    before = share_preferred(loss, kept, device)
-    if kept:
+    kept = [(pair, row) for pair, row in zip(pairs, rows, strict=True) if row is not None]
+    right = [_in_order(loss, pair, device) for pair, _ in kept]
+    wrong = [row for (_, row), good in zip(kept, right, strict=True) if not good]
+    before = after = _share(right)
+    if wrong:
         with tempfile.TemporaryDirectory(prefix="senmon-preference-") as folder, _quiet():
-            _run(
-                loss.model, [row for row in rows if row], tokenizer, wish, seed, device, Path(folder), on_step
-            )
-    after = share_preferred(loss, kept, device)
-    return Preferred(len(kept), before, after, left_out)
+            _run(loss.model, wrong, tokenizer, wish, seed, device, Path(folder), on_step)
+        after = _share([_in_order(loss, pair, device) for pair, _ in kept])
+    return Preferred(len(kept), len(wrong), before, after, left_out)
 
 
 def require_trl() -> None:
@@ -214,15 +218,15 @@ def _texts(pair: Pair, tokenizer: Any) -> dict[str, str] | None:
 
 
 @torch.no_grad()
-def share_preferred(loss: SharedPrefixLoss, pairs: Sequence[Pair], device: torch.device) -> float:
-    """Share of `pairs` whose better reply is likelier; 0 without a pair."""
-    right = 0
-    for pair in pairs:
-        better, worse = (
-            _surprise(loss, pair.prompt, reply, device) for reply in (pair.chosen, pair.rejected)
-        )
-        right += bool(better < worse)
-    return right / len(pairs) if pairs else 0.0
+def _in_order(loss: SharedPrefixLoss, pair: Pair, device: torch.device) -> bool:
+    """Whether the better reply is the likelier one."""
+    better, worse = (_surprise(loss, pair.prompt, reply, device) for reply in (pair.chosen, pair.rejected))
+    return bool(better < worse)
+
+
+def _share(found: Sequence[bool]) -> float:
+    """0 for none."""
+    return sum(found) / len(found) if found else 0.0
 
 
 def _surprise(

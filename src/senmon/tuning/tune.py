@@ -317,7 +317,12 @@ class _Tuning:
             device=self.accelerator.device,
             on_step=step,
         )
-        told = {"pairs": found.pairs, "preferred_before": found.before, "preferred_after": found.after}
+        told = {
+            "pairs": found.pairs,
+            "pairs_learnt": found.learnt,
+            "preferred_before": found.before,
+            "preferred_after": found.after,
+        }
         note = (
             f"better reply likelier in {found.before:.0%} of {found.pairs} pairs, then in {found.after:.0%}"
         )
